@@ -1,0 +1,38 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A module of Weir with its tests beside it: `Tests/` mirrors `Sources/`.
+func module(
+    _ name: String,
+    dependencies: [Target.Dependency] = [],
+    testDependencies: [Target.Dependency] = []
+) -> [Target] {
+    [
+        .target(name: name, dependencies: dependencies, swiftSettings: settings),
+        .testTarget(
+            name: "\(name)Tests",
+            dependencies: [.target(name: name)] + dependencies + testDependencies,
+            swiftSettings: settings
+        ),
+    ]
+}
+
+let package = Package(
+    name: "weir",
+    products: [],
+    dependencies: [],
+    targets: [
+        .systemLibrary(
+            name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "CShims"),
+    ]
+        + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
+        + module("WeirConfig", dependencies: ["WeirCore"])
+)

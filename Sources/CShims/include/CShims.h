@@ -1,0 +1,44 @@
+// What Swift cannot say or call by itself: SIMD movemasks and variadic C functions.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+#define WEIR_INLINE static inline __attribute__((always_inline))
+
+/// One bit for each of the 16 bytes at `p` that equals `c`.
+WEIR_INLINE uint32_t weir_equal_mask16(const uint8_t *p, uint8_t c) {
+#if defined(__x86_64__)
+    return (uint32_t)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8((char)c)));
+#else
+    uint32_t mask = 0;
+    for (int i = 0; i < 16; i++) mask |= (uint32_t)(p[i] == c) << i;
+    return mask;
+#endif
+}
+
+/// One bit for each of the 16 bytes at `p` that is `"`, `\` or below 0x20: what ends or breaks
+/// a run of plain bytes in a JSON string. `*high` collects the bits of bytes above 0x7f.
+WEIR_INLINE uint32_t weir_string_mask16(const uint8_t *p, uint32_t *high) {
+#if defined(__x86_64__)
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    *high = (uint32_t)_mm_movemask_epi8(v);
+    __m128i m = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                             _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    m = _mm_or_si128(m, _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v));
+    return (uint32_t)_mm_movemask_epi8(m);
+#else
+    uint32_t mask = 0, bits = 0;
+    for (int i = 0; i < 16; i++) {
+        uint8_t c = p[i];
+        mask |= (uint32_t)(c == '"' || c == '\\' || c < 0x20) << i;
+        bits |= (uint32_t)(c >> 7) << i;
+    }
+    *high = bits;
+    return mask;
+#endif
+}
