@@ -35,4 +35,6 @@ let package = Package(
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])
+        + module("WeirMetrics", dependencies: ["WeirCore"])
+        + module("WeirPipeline", dependencies: ["WeirConfig", "WeirCore", "WeirMetrics"])
 )
