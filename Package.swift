@@ -36,5 +36,5 @@ let package = Package(
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
-        + module("WeirPipeline", dependencies: ["WeirConfig", "WeirCore", "WeirMetrics"])
+        + module("WeirPipeline", dependencies: ["CShims", "WeirConfig", "WeirCore", "WeirMetrics"])
 )

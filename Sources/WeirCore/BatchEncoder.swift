@@ -1,7 +1,7 @@
 // Hot path: every delivered event is written by this encoder.
 
 /// Writes rows as JSON objects: untouched bytes are copied as they stand, only edits are encoded.
-public struct BatchEncoder: ~Copyable {
+public struct BatchEncoder {
     /// What to do with the rows of one shape.
     private struct Plan {
         /// Slots that an edit column touches, by place.

@@ -1,2 +1,2 @@
-enum JSONValueReader { static func value(of text: UnsafeRawBufferPointer) -> Value? { nil } }
-enum JSONValueWriter { static func append(_ value: Value, to buffer: inout ByteBuffer) {} }
+public enum JSONValueReader { public static func value(of text: UnsafeRawBufferPointer) -> Value? { nil } }
+public enum JSONValueWriter { public static func append(_ value: Value, to buffer: inout ByteBuffer) {} }

@@ -42,3 +42,6 @@ WEIR_INLINE uint32_t weir_string_mask16(const uint8_t *p, uint32_t *high) {
     return mask;
 #endif
 }
+
+/// Names the calling thread, at most 15 bytes: `prctl` is variadic, which Swift cannot call.
+void weir_name_thread(const char *name);

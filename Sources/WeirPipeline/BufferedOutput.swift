@@ -1,0 +1,238 @@
+// Hot path: `write` runs once per batch and output.
+import Glibc
+import WeirCore
+import WeirMetrics
+
+/// An output that gathers events into chunks and sends them on its own threads.
+public final class BufferedOutput: Output {
+    /// What the output is made of.
+    public struct Parts: Sendable {
+        /// The name that the user knows it by.
+        public var name: String
+        /// Where chunks go.
+        public var destination: any ChunkDestination
+        /// How chunks are gathered.
+        public var options: BufferOptions
+        /// Takes what is refused.
+        public var refusals: any RefusalSink
+        /// Another destination for chunks that this one does not take.
+        public var secondary: (any Output)?
+        /// What it tells of itself.
+        public var metrics: OutputMetrics
+        /// Time.
+        public var clock: any PipelineClock
+        /// Where notable happenings are told.
+        public var log: @Sendable (OutputReport) -> Void
+
+        /// Parts by name.
+        public init(
+            name: String, destination: any ChunkDestination, options: BufferOptions,
+            refusals: any RefusalSink, secondary: (any Output)?, metrics: OutputMetrics,
+            clock: any PipelineClock, log: @escaping @Sendable (OutputReport) -> Void
+        ) {
+            self.name = name
+            self.destination = destination
+            self.options = options
+            self.refusals = refusals
+            self.secondary = secondary
+            self.metrics = metrics
+            self.clock = clock
+            self.log = log
+        }
+    }
+
+    struct State: ~Copyable {
+        var queue: ChunkQueue
+        let encoder: any ChunkEncoder
+        var keys: ChunkKeyReader
+        var deadline: UInt64?
+        var runningSenders = 0
+    }
+
+    let parts: Parts
+    let monitor: Monitor<State>
+    private let senders: [any ChunkSender]
+    let store: ChunkStore?
+
+    /// An output that does not send yet.
+    public init(_ parts: Parts) {
+        var parts = parts
+        if let total = parts.options.totalByteLimit {
+            // Three chunks must fit: one filling, one waiting, one on its way.
+            parts.options.chunkByteLimit = min(parts.options.chunkByteLimit, max(total / 3, 1))
+        }
+        self.parts = parts
+        store = parts.options.directory.map { ChunkStore(directory: $0) }
+        senders = (0..<max(1, parts.options.flushThreadCount)).map { _ in
+            parts.destination.makeSender()
+        }
+        monitor = Monitor(
+            State(
+                queue: ChunkQueue(options: parts.options),
+                encoder: parts.destination.makeEncoder(),
+                keys: ChunkKeyReader(options: parts.options)))
+    }
+
+    public var admits: Bool {
+        if parts.options.overflowAction == .dropOldestChunk { return true }
+        return monitor.withLock { state in hasRoom(state.queue) }
+    }
+
+    private func hasRoom(_ queue: borrowing ChunkQueue) -> Bool {
+        if let limit = parts.options.totalByteLimit, queue.byteCount >= limit { return false }
+        if let limit = parts.options.queuedChunkLimit, queue.queue.count >= limit { return false }
+        return !queue.isStopping
+    }
+
+    // MARK: Writing
+
+    public func write(_ batch: EventBatch, ticket: DeliveryTicket) {
+        var refused: [(row: Int, reason: String)] = []
+        var dropped: [Chunk] = []
+        let now = parts.clock.monotonicNanoseconds
+        monitor.change { state in
+            let before = state.queue.byteCount
+            state.encoder.begin(batch)
+            state.keys.begin(batch)
+            var added = 0
+            for row in batch.rows.indices where !batch.rows[row].isDropped {
+                let chunk = state.queue.stagedChunk(state.keys.key(row: row, in: batch), now: now)
+                let size = chunk.byteCount
+                if let reason = state.encoder.append(row: row, of: batch, to: &chunk.body) {
+                    chunk.body.truncate(to: size)
+                    refused.append((row, reason))
+                    continue
+                }
+                chunk.closeEvent()
+                state.queue.account(chunk.byteCount &- size)
+                added &+= 1
+                settle(chunk, &state, ticket, now: now)
+            }
+            parts.metrics.events.add(added)
+            parts.metrics.bytes.add(state.queue.byteCount - before)
+            if parts.options.overflowAction == .dropOldestChunk {
+                while !hasRoom(state.queue), let chunk = state.queue.dropOldest() {
+                    state.queue.account(-chunk.byteCount)
+                    dropped.append(chunk)
+                }
+            }
+            publish(state.queue)
+        }
+        for chunk in dropped { drop(chunk) }
+        if !refused.isEmpty { refuse(refused, of: batch, ticket) }
+    }
+
+    /// Seals the chunk that an event was just added to, if it is full or due at once.
+    @inline(__always)
+    private func settle(
+        _ chunk: Chunk, _ state: inout State, _ ticket: DeliveryTicket, now: UInt64
+    ) {
+        if state.queue.isOverfull(chunk) {
+            let next = Chunk(key: chunk.key, body: ByteBuffer(capacity: 4096), createdAt: now)
+            chunk.removeLastEvent(into: next)
+            _ = state.queue.seal(chunk.key, now: now)
+            next.hold(ticket)
+            state.queue.restage(next)
+            if state.queue.isFull(next) { _ = state.queue.seal(next.key, now: now) }
+            return
+        }
+        chunk.hold(ticket)
+        if state.queue.isFull(chunk) { _ = state.queue.seal(chunk.key, now: now) }
+    }
+
+    func publish(_ queue: borrowing ChunkQueue) {
+        parts.metrics.queuedChunks.set(queue.queue.count)
+        parts.metrics.queuedBytes.set(queue.byteCount)
+    }
+
+    private func drop(_ chunk: Chunk) {
+        parts.metrics.dropped.add(chunk.eventCount)
+        parts.log(.droppedOldestChunk(output: parts.name, eventCount: chunk.eventCount))
+        if let file = chunk.file { store?.remove(file) }
+        chunk.release()
+    }
+
+    private func refuse(
+        _ rows: [(row: Int, reason: String)], of batch: EventBatch, _ ticket: DeliveryTicket
+    ) {
+        var encoder = BatchEncoder(batch)
+        let events = rows.map { row, reason in
+            var buffer = ByteBuffer(capacity: 1024)
+            encoder.append(row: row, to: &buffer)
+            return RefusedEvent(
+                recordText: Array(buffer.bytes), tag: batch.tag, time: batch.rows[row].time,
+                component: parts.name, reason: reason)
+        }
+        parts.metrics.refused.add(events.count)
+        parts.refusals.refuse(events, ticket: ticket)
+    }
+
+    // MARK: Life
+
+    public func start() throws(ComponentError) {
+        if let store {
+            let found = try store.open()
+            let now = parts.clock.monotonicNanoseconds
+            monitor.change { state in
+                for file in found {
+                    let chunk = Chunk(key: file.key, body: ByteBuffer(), createdAt: 0)
+                    chunk.file = file
+                    state.queue.enqueue(chunk, now: now)
+                }
+                state.runningSenders += 1
+            }
+            PipelineThread.start("weir-persist") { [self] in persist() }
+        }
+        for sender in senders {
+            monitor.withLock { $0.runningSenders += 1 }
+            PipelineThread.start("weir-send") { [self] in deliver(with: sender) }
+        }
+    }
+
+    public func flush() {
+        let now = parts.clock.monotonicNanoseconds
+        monitor.change { state in
+            for key in Array(state.queue.staged.keys) { _ = state.queue.seal(key, now: now) }
+            state.queue.makeAllReady(now: now)
+        }
+    }
+
+    public func stop(deadline: UInt64) -> Bool {
+        if parts.options.flushesAtShutdown || store != nil { flush() }
+        monitor.change { state in
+            state.queue.isStopping = true
+            state.deadline = deadline
+        }
+        let isEmpty = monitor.wait { state -> WaitAnswer<Bool> in
+            if state.runningSenders == 0 { return .done(state.queue.isEmpty) }
+            let now = parts.clock.monotonicNanoseconds
+            if now >= deadline { return .done(state.queue.isEmpty) }
+            return .waitUntil(deadline)
+        }
+        if !isEmpty { for sender in senders { sender.abort() } }
+        // Senders see the deadline and leave; wait for the one that was aborted.
+        monitor.wait { state -> WaitAnswer<Void> in
+            state.runningSenders == 0 ? .done(()) : .waitForChange
+        }
+        return monitor.withLock { state in
+            state.queue.queue.allSatisfy { $0.chunk.file != nil } && state.queue.staged.isEmpty
+        }
+    }
+}
+
+/// Time, as the pipeline sees it.
+public protocol PipelineClock: Sendable {
+    /// Nanoseconds on a clock that never jumps.
+    var monotonicNanoseconds: UInt64 { get }
+    /// The time of day.
+    var now: Timestamp { get }
+}
+
+/// What happens in outputs that a person may want to know.
+public enum OutputReport: Sendable {
+    case retrying(output: String, eventCount: Int, reason: String, after: Duration)
+    case recovered(output: String)
+    case gaveUp(output: String, eventCount: Int, reason: String)
+    case droppedOldestChunk(output: String, eventCount: Int)
+    case bufferFile(output: String, path: String, problem: String)
+}

@@ -1,0 +1,60 @@
+import WeirCore
+
+/// Reads the chunk keys of a buffer from events.
+struct ChunkKeyReader {
+    private let keyedByTag: Bool
+    private let slotSeconds: Int64?
+    private let slotOffset: Int64
+    private let fields: [String]
+    private var readers: [ColumnReader] = []
+    private var constant: ChunkKey?
+
+    init(options: BufferOptions) {
+        keyedByTag = options.keyedByTag
+        slotSeconds = options.timeSlotSeconds.flatMap { $0 > 0 ? $0 : nil }
+        slotOffset = options.timeSlotOffset
+        fields = options.keyedByFields
+    }
+
+    /// Before the first row of a batch.
+    mutating func begin(_ batch: EventBatch) {
+        readers = fields.map { ColumnReader($0, in: batch) }
+        constant = nil
+        if slotSeconds == nil, fields.isEmpty {
+            constant = ChunkKey(tag: keyedByTag ? batch.tag : nil)
+        }
+    }
+
+    /// The key of one row.
+    mutating func key(row: Int, in batch: EventBatch) -> ChunkKey {
+        if let constant { return constant }
+        var key = ChunkKey(tag: keyedByTag ? batch.tag : nil)
+        if let slotSeconds {
+            key.timeSlot = slotStart(batch.rows[row].time.seconds, slotSeconds)
+        }
+        for index in readers.indices {
+            key.fields.append(text(readers[index].slot(row: row, in: batch), in: batch))
+        }
+        return key
+    }
+
+    private func slotStart(_ seconds: Int64, _ length: Int64) -> Int64 {
+        let (local, overflow) = seconds.addingReportingOverflow(slotOffset)
+        if overflow { return seconds }
+        let rest = local % length
+        return seconds &- (rest < 0 ? rest &+ length : rest)
+    }
+
+    private func text(_ slot: Slot, in batch: EventBatch) -> String? {
+        switch slot.type {
+        case .absent, .removed, .null: return nil
+        case .escaped, .plain, .raw:
+            if case .string(let text)? = batch.value(of: slot) { return text }
+            return nil
+        case .yes: return "true"
+        case .no: return "false"
+        case .integer, .float, .object, .array:
+            return batch.withText(slot) { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+}
