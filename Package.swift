@@ -6,6 +6,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
+    // The run-time checks for overlapping access cost a third of the hot path; debug builds, and
+    // so all tests, keep them.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 /// A module of Weir with its tests beside it: `Tests/` mirrors `Sources/`.
@@ -32,6 +35,7 @@ let package = Package(
         .systemLibrary(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .target(name: "CShims"),
+        .executableTarget(name: "weir-bench", dependencies: ["WeirCore"], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])
