@@ -91,6 +91,12 @@ public final class BufferedOutput: Output {
         var dropped: [Chunk] = []
         let now = parts.clock.monotonicNanoseconds
         monitor.change { state in
+            if parts.options.overflowAction == .dropOldestChunk {
+                while !hasRoom(state.queue), let chunk = state.queue.dropOldest() {
+                    state.queue.account(-chunk.byteCount)
+                    dropped.append(chunk)
+                }
+            }
             let before = state.queue.byteCount
             state.encoder.begin(batch)
             state.keys.begin(batch)
@@ -110,12 +116,6 @@ public final class BufferedOutput: Output {
             }
             parts.metrics.events.add(added)
             parts.metrics.bytes.add(state.queue.byteCount - before)
-            if parts.options.overflowAction == .dropOldestChunk {
-                while !hasRoom(state.queue), let chunk = state.queue.dropOldest() {
-                    state.queue.account(-chunk.byteCount)
-                    dropped.append(chunk)
-                }
-            }
             publish(state.queue)
         }
         for chunk in dropped { drop(chunk) }
