@@ -21,7 +21,7 @@ func module(
         .target(name: name, dependencies: dependencies, swiftSettings: settings),
         .testTarget(
             name: "\(name)Tests",
-            dependencies: [.target(name: name)] + dependencies + testDependencies,
+            dependencies: [.target(name: name), "WeirTesting"] + dependencies + testDependencies,
             swiftSettings: settings
         ),
     ]
@@ -35,6 +35,7 @@ let package = Package(
         .systemLibrary(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .target(name: "CShims"),
+        .target(name: "WeirTesting", dependencies: ["WeirCore"], swiftSettings: settings),
         .executableTarget(name: "weir-bench", dependencies: ["WeirCore"], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])

@@ -55,7 +55,8 @@ public struct BatchEncoder {
 
     private func makePlan(_ shape: Shape) -> Plan {
         var plan = Plan()
-        for (number, column) in batch.columns.enumerated() where !excludedKeys.contains(column.key) {
+        for (number, column) in batch.columns.enumerated() where !excludedKeys.contains(column.key)
+        {
             if let index = shape.index(of: column.key) {
                 plan.touched.append((index, number))
             } else {

@@ -66,7 +66,8 @@ extension EventBatch {
 
     /// Appends a slot to the row under construction for text of the block (see ``textSlot``).
     public func makeTextSlot(offset: Int, length: Int) -> Slot? {
-        precondition(offset >= 0 && length >= 0 && offset <= blockCount - length, "inside the block")
+        precondition(
+            offset >= 0 && length >= 0 && offset <= blockCount - length, "inside the block")
         return textSlot(offset: offset, length: length)
     }
 
@@ -133,11 +134,14 @@ extension EventBatch {
         case .integer(let number):
             return makeSlot(.integer) { $0.append(decimal: Int(number)) }
         case .string(let text): return makeStringSlot(text)
-        case .float, .array, .object:
+        case .float, .number, .array, .object:
             let type: FieldType =
                 switch value {
                 case .array: .array
                 case .object: .object
+                case .number(let text)
+                where text.utf8.allSatisfy({ $0 != 0x2e && $0 | 0x20 != 0x65 }):
+                    .integer
                 default: .float
                 }
             return makeSlot(type) { JSONValueWriter.append(value, to: &$0) }

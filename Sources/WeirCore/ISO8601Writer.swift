@@ -27,7 +27,9 @@ public struct ISO8601Writer {
     public mutating func append(
         _ time: Timestamp, offsetSeconds: Int32 = 0, to buffer: inout ByteBuffer
     ) {
-        if time.seconds != second || offsetSeconds != offset { rewrite(time.seconds, offsetSeconds) }
+        if time.seconds != second || offsetSeconds != offset {
+            rewrite(time.seconds, offsetSeconds)
+        }
         buffer.append(head)
         if digits > 0 { appendFraction(time.nanoseconds, to: &buffer) }
         buffer.append(tail)

@@ -5,8 +5,10 @@ public indirect enum Value: Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
-    /// A number with a fraction or an exponent, or one beyond 64 bits.
+    /// A number with a fraction or an exponent.
     case float(Double)
+    /// A number beyond 64 bits, as it was written.
+    case number(String)
     case string(String)
     case array([Value])
     case object(Record)
@@ -23,6 +25,11 @@ public struct Record: Equatable, Sendable {
     /// A record of the given fields; of several with one name the last one stays, at the first's place.
     public init(_ fields: [(key: String, value: Value)]) {
         for (key, value) in fields { self[key] = value }
+    }
+
+    /// A record of fields whose names are known to be unique.
+    init(unique fields: [(key: String, value: Value)]) {
+        self.fields = fields
     }
 
     /// The value of a field; setting `nil` removes it, setting a new name appends it.

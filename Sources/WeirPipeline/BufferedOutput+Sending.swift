@@ -48,7 +48,8 @@ extension BufferedOutput {
             case .waitUntil(let time):
                 return .waitUntil(min(time, wake ?? .max, state.deadline ?? .max))
             case .waitForChange:
-                if state.queue.isStopping, state.queue.queue.isEmpty, state.queue.sendingCount == 0 {
+                if state.queue.isStopping, state.queue.queue.isEmpty, state.queue.sendingCount == 0
+                {
                     return .done(.exit)
                 }
                 guard let time = [wake, state.deadline].compactMap(\.self).min(), time < .max

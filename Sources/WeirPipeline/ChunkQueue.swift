@@ -49,7 +49,8 @@ struct ChunkQueue: ~Copyable {
     /// Whether a staged chunk is full.
     func isFull(_ chunk: Chunk) -> Bool {
         if let limit = options.chunkEventLimit, chunk.eventCount >= limit { return true }
-        return Double(chunk.byteCount) >= Double(options.chunkByteLimit) * options.chunkFullThreshold
+        return Double(chunk.byteCount) >= Double(options.chunkByteLimit)
+            * options.chunkFullThreshold
     }
 
     /// Whether the last event made the chunk larger than it may be, and must go to the next.

@@ -73,7 +73,8 @@ struct ChunkStore: Sendable {
         for index in 0..<chunk.eventCount {
             chunk.withEvent(index) { appendRecord($0, to: &text) }
         }
-        let name = "\(padded(chunk.createdAt))-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+        let name =
+            "\(padded(chunk.createdAt))-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
         let path = "\(directory)/\(name)\(Self.suffix)"
         let part = path + ".part"
         let descriptor = Glibc.open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
@@ -172,13 +173,16 @@ struct ChunkStore: Sendable {
         bytes.withUnsafeBytes { bytes in
             _ = records(of: bytes) { record, isSound in
                 defer { isFirst = false }
-                guard isFirst, isSound, case .object(let fields)? = JSONValueReader.value(of: record)
+                guard isFirst, isSound,
+                    case .object(let fields)? = JSONValueReader.value(of: record)
                 else { return }
                 var read = ChunkKey()
                 if case .string(let tag)? = fields["tag"] { read.tag = tag }
                 if case .integer(let slot)? = fields["time"] { read.timeSlot = slot }
                 if case .array(let values)? = fields["fields"] {
-                    read.fields = values.map { if case .string(let text) = $0 { text } else { nil } }
+                    read.fields = values.map {
+                        if case .string(let text) = $0 { text } else { nil }
+                    }
                 }
                 key = read
             }

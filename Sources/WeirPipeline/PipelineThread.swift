@@ -17,13 +17,15 @@ enum PipelineThread {
     static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(Body(name, body)).toOpaque()
-        let result = pthread_create(&thread, nil, { context in
-            guard let context else { return nil }
-            let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-            weir_name_thread(body.name)
-            body.run()
-            return nil
-        }, context)
+        let result = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+                weir_name_thread(body.name)
+                body.run()
+                return nil
+            }, context)
         precondition(result == 0, "the system gives a thread")
         pthread_detach(thread)
     }

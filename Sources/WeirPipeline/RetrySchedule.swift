@@ -58,7 +58,9 @@ public struct RetryState: Sendable {
         firstFailure = start
         failureCount += 1
         if let limit = options.maximumCount {
-            if options.hasSecondary, Double(failureCount) > Double(limit) * options.secondaryThreshold {
+            if options.hasSecondary,
+                Double(failureCount) > Double(limit) * options.secondaryThreshold
+            {
                 return .useSecondary
             }
             if failureCount > limit { return .giveUp }

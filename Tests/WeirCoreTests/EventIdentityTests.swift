@@ -2,7 +2,8 @@ import Testing
 import WeirCore
 
 @Suite("An event's identity") struct EventIdentityTests {
-    private func identities(_ text: String, origin: Origin, position: UInt64 = 0) -> [EventIdentity] {
+    private func identities(_ text: String, origin: Origin, position: UInt64 = 0) -> [EventIdentity]
+    {
         let batch = EventBatch()
         var text = text
         text.withUTF8 { batch.fillBlock(copying: UnsafeRawBufferPointer($0)) }

@@ -29,7 +29,8 @@ func roundTrip(_ lines: String, edit: (EventBatch) -> Void = { _ in }) -> [Strin
     @Test(arguments: [
         "", "1", "null", #"{"a"}"#, #"{"a":}"#, #"{"a":1"#, #"{"a":1,}"#, #"{"a":01}"#,
         #"{"a":1.}"#, #"{"a":-}"#, #"{"a":"x}"#, #"{"a":"\x"}"#, #"{"a":"\u12g4"}"#,
-        #"{"a":1}x"#, #"{"a":inf}"#, #"{"a":[1,]}"#, #"{"a":{"b"}}"#, #"[{"a":1},2]"#, #"{"a":tru}"#,
+        #"{"a":1}x"#, #"{"a":inf}"#, #"{"a":[1,]}"#, #"{"a":{"b"}}"#, #"[{"a":1},2]"#,
+        #"{"a":tru}"#,
         #"{a:1}"#, #"{"a":"b\"#,
     ])
     func `refuses what is not an object or an array of objects`(_ line: String) {
@@ -59,7 +60,9 @@ func roundTrip(_ lines: String, edit: (EventBatch) -> Void = { _ in }) -> [Strin
             let set = batch.editColumn("b")
             let add = batch.editColumn("n")
             for row in batch.rows.indices {
-                if let slot = batch.makeStringSlot("é\"") { batch.edit(column: set, row: row, to: slot) }
+                if let slot = batch.makeStringSlot("é\"") {
+                    batch.edit(column: set, row: row, to: slot)
+                }
                 if let slot = batch.slot(for: .integer(-7)) {
                     batch.edit(column: add, row: row, to: slot)
                 }
@@ -73,7 +76,9 @@ func roundTrip(_ lines: String, edit: (EventBatch) -> Void = { _ in }) -> [Strin
     }
 
     @Test func `cuts a removed field out wherever it stands`() {
-        let lines = [#"{"a":1,"b":"two","c":3}"#, #"{"b":"x"}"#, #"{"c":1,"b":null}"#, #"{"b":1,"c":2}"#]
+        let lines = [
+            #"{"a":1,"b":"two","c":3}"#, #"{"b":"x"}"#, #"{"c":1,"b":null}"#, #"{"b":1,"c":2}"#,
+        ]
         let edited = roundTrip(lines.joined(separator: "\n")) { batch in
             let column = batch.editColumn("b")
             for row in batch.rows.indices { batch.edit(column: column, row: row, to: .removed) }

@@ -157,7 +157,8 @@ final class ScriptedDestination: ChunkDestination {
         try output.start()
         output.write(makeBatch([#"{"a":1}"#, #"{"a":2}"#]), ticket: Deliveries().ticket())
         #expect(stop(output))
-        #expect(refusals.all.map { String(decoding: $0.recordText, as: UTF8.self) } == [#"{"a":2}"#])
+        #expect(
+            refusals.all.map { String(decoding: $0.recordText, as: UTF8.self) } == [#"{"a":2}"#])
         #expect(refusals.all.map(\.reason) == ["mapping"])
     }
 

@@ -60,7 +60,8 @@ private final class MarkingFilter: Filter {
         #expect(second.records == [#"b {"k":2,"f1":true,"f3":true}"#])
     }
 
-    @Test func `gives every store of a copy its own events, whatever filters stand behind a label`() {
+    @Test func `gives every store of a copy its own events, whatever filters stand behind a label`()
+    {
         let plain = CollectingOutput()
         let marked = CollectingOutput()
         let router = router([
@@ -88,7 +89,8 @@ private final class MarkingFilter: Filter {
         #expect(refusals.all.isEmpty)
     }
 
-    @Test func `keeps failures in the dead letter when there is no @ERROR, or when it fails itself`() {
+    @Test
+    func `keeps failures in the dead letter when there is no @ERROR, or when it fails itself`() {
         let good = CollectingOutput()
         let without = router([
             Router.rootLabel: [filter("**", "f"), match("**", .output(good))]

@@ -1,0 +1,56 @@
+import Glibc
+import WeirCore
+
+/// The data that stands beside the project in `../shared`: cases captured from other programs.
+///
+/// Tests that need it are skipped, and say so, where it is absent.
+public enum SharedCases {
+    /// The folder, if it is there.
+    public static let root: String? = {
+        let file = #filePath
+        var parts = file.split(separator: "/")
+        // …/<project>/Sources/WeirTesting/SharedCases.swift
+        parts.removeLast(4)
+        let path = "/" + parts.joined(separator: "/") + "/shared"
+        return access(path, R_OK) == 0 ? path : nil
+    }()
+
+    /// Whether the data is there.
+    public static var arePresent: Bool { root != nil }
+
+    /// A file's bytes.
+    public static func bytes(_ path: String) -> [UInt8]? {
+        guard let root, let file = fopen("\(root)/\(path)", "r") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = fread(&room, 1, room.count, file)
+            if count == 0 { return bytes }
+            bytes += room[..<count]
+        }
+    }
+
+    /// The objects of a file with one JSON object a line.
+    public static func records(_ path: String) -> [Record] {
+        guard let bytes = bytes(path) else { return [] }
+        return bytes.split(separator: 0x0a).compactMap { line in
+            let value = Array(line).withUnsafeBytes { JSONValueReader.value(of: $0) }
+            if case .object(let record)? = value { return record }
+            return nil
+        }
+    }
+}
+
+extension Value {
+    /// The text of a string.
+    public var string: String? { if case .string(let text) = self { text } else { nil } }
+    /// The elements of an array.
+    public var array: [Value]? { if case .array(let values) = self { values } else { nil } }
+    /// The fields of an object.
+    public var object: Record? { if case .object(let record) = self { record } else { nil } }
+    /// A whole number.
+    public var integer: Int64? { if case .integer(let number) = self { number } else { nil } }
+    /// A yes or no.
+    public var bool: Bool? { if case .bool(let flag) = self { flag } else { nil } }
+}
