@@ -13,6 +13,7 @@ private let deliberateDifferences: [String: String] = [
     "type-0044": "a text that is no size is refused; Fluentd reads the digits that it finds, or 0",
     "type-0047": "a text that is no size is refused; Fluentd reads the digits that it finds, or 0",
     "type-0048": "a text that is no size is refused; Fluentd reads the digits that it finds, or 0",
+    "type-0052": "`10b` is ten bytes, as Fluentd reads it unless `strict_config_value` is set",
     "type-0028": "the sign counts; Fluentd's unit pattern skips it",
     "type-0067": "half a second is half a second; Fluentd reads the digits before the `s` only",
     "type-0068": "half a second is half a second; Fluentd reads the digits before the `s` only",
