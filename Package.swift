@@ -34,6 +34,9 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CShims"),
         .target(name: "WeirTesting", dependencies: ["WeirCore"], swiftSettings: settings),
         .executableTarget(name: "weir-bench", dependencies: ["WeirCore"], swiftSettings: settings),
@@ -41,5 +44,12 @@ let package = Package(
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
+        + module("WeirHost", dependencies: ["CCurl", "CShims", "CZlib", "WeirCore"])
+        + module("WeirParse", dependencies: ["WeirConfig", "WeirCore"])
+        + module(
+            "WeirPlugins",
+            dependencies: [
+                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+            ])
         + module("WeirPipeline", dependencies: ["CShims", "WeirConfig", "WeirCore", "WeirMetrics"])
 )

@@ -1,5 +1,19 @@
+#define _GNU_SOURCE
 #include "CShims.h"
 
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 
 void weir_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+int weir_make_waker(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+size_t weir_count_text(const void *bytes, size_t size, const void *text, size_t length) {
+    size_t count = 0;
+    const char *place = bytes, *end = place + size;
+    while (place < end && (place = memmem(place, (size_t)(end - place), text, length))) {
+        count++;
+        place += length;
+    }
+    return count;
+}

@@ -124,6 +124,9 @@ public final class EventBatch {
     public internal(set) var shapes: [Shape] = []
     /// What filters changed, in the order in which they did.
     public internal(set) var columns: [EditColumn] = []
+    /// Where reading must go on when a parser could not finish the block's last lines, as with a
+    /// joined event whose end has not been written yet.
+    public var unfinishedPosition: UInt64?
     /// How many malformed UTF-8 parts were replaced by U+FFFD.
     public internal(set) var replacedByteSequenceCount = 0
 
@@ -162,6 +165,7 @@ public final class EventBatch {
         blockCount = 0
         replacedByteSequenceCount = 0
         origin = nil
+        unfinishedPosition = nil
     }
 
     /// Fills the block: `body` writes at most `capacity` bytes and returns how many.

@@ -140,3 +140,14 @@ private func folded(_ left: UInt64, _ right: UInt64) -> UInt64 {
     let (high, low) = left.multipliedFullWidth(by: right)
     return high ^ low
 }
+
+extension Origin {
+    /// An origin named by some bytes: node, device, inode, fingerprint and generation of a file.
+    public init(hashing bytes: UnsafeRawBufferPointer) {
+        var padded = ByteBuffer(capacity: bytes.count)
+        padded.append(bytes)
+        let first = hash64(padded.pointer, bytes.count, seed: 0x5745_4952_6f72_6731)
+        let second = hash64(padded.pointer, bytes.count, seed: 0x5745_4952_6f72_6732)
+        self.init(high: first, low: second)
+    }
+}

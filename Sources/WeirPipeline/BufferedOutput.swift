@@ -181,11 +181,11 @@ public final class BufferedOutput: Output {
                 }
                 state.runningSenders += 1
             }
-            PipelineThread.start("weir-persist") { [self] in persist() }
+            WorkerThread.start("weir-persist") { [self] in persist() }
         }
         for sender in senders {
             monitor.withLock { $0.runningSenders += 1 }
-            PipelineThread.start("weir-send") { [self] in deliver(with: sender) }
+            WorkerThread.start("weir-send") { [self] in deliver(with: sender) }
         }
     }
 

@@ -118,6 +118,16 @@ public final class Chunk: @unchecked Sendable {
         return read(UnsafeRawBufferPointer(rebasing: body.bytes[start..<ends[index]]))
     }
 
+    /// The bytes of a run of events, valid until the chunk changes.
+    public func bytes(of events: Range<Int>) -> UnsafeRawBufferPointer {
+        guard !events.isEmpty else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        let start = events.lowerBound > 0 ? ends[events.lowerBound - 1] : 0
+        return UnsafeRawBufferPointer(rebasing: body.bytes[start..<ends[events.upperBound - 1]])
+    }
+
+    /// How many bytes a run of events takes.
+    public func byteCount(of events: Range<Int>) -> Int { bytes(of: events).count }
+
     /// Takes over bytes that were read back from the chunk's file.
     func restore(body: consuming ByteBuffer, ends: [Int]) {
         self.body = body

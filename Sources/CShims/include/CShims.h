@@ -45,3 +45,9 @@ WEIR_INLINE uint32_t weir_string_mask16(const uint8_t *p, uint32_t *high) {
 
 /// Names the calling thread, at most 15 bytes: `prctl` is variadic, which Swift cannot call.
 void weir_name_thread(const char *name);
+
+/// A descriptor that one thread waits on and another wakes; -1 when the system has none left.
+int weir_make_waker(void);
+
+/// How often a text stands in some bytes, without overlaps: `memmem` is hidden from Swift.
+size_t weir_count_text(const void *bytes, size_t size, const void *text, size_t length);

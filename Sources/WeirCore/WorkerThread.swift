@@ -1,8 +1,8 @@
 import CShims
 import Glibc
 
-/// Threads of the pipeline: readers, senders, writers of buffer files.
-enum PipelineThread {
+/// Threads that do blocking work: readers, senders, writers of buffer files.
+public enum WorkerThread {
     private final class Body {
         let name: String
         let run: @Sendable () -> Void
@@ -14,7 +14,7 @@ enum PipelineThread {
     }
 
     /// Runs `body` on a new detached thread of this name (at most 15 bytes).
-    static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    public static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(Body(name, body)).toOpaque()
         let result = pthread_create(

@@ -1,0 +1,223 @@
+extension TimeFormat {
+    /// Reads a time of this form; the whole text must have it.
+    /// - Parameters:
+    ///   - zone: The zone of times that do not name theirs.
+    ///   - now: The year of times that do not name theirs.
+    /// - Returns: The time, and how far east of UTC it was written; `nil` when the text has another
+    ///   form.
+    public func parse(
+        _ bytes: UnsafeRawBufferPointer, zone: TimeZone, now: Timestamp
+    ) -> (time: Timestamp, offset: Int32?)? {
+        var reader = TimeReader(bytes)
+        var parts = TimeParts()
+        for step in steps {
+            guard reader.read(step, into: &parts) else { return nil }
+        }
+        guard reader.isAtEnd, let time = parts.timestamp(zone: zone, now: now) else { return nil }
+        return (time, parts.zoneOffset)
+    }
+
+    /// Reads a time in whatever common form: ISO 8601, RFC 2822, Apache's, seconds.
+    public static func parseFreely(
+        _ bytes: UnsafeRawBufferPointer, zone: TimeZone, now: Timestamp
+    ) -> (time: Timestamp, offset: Int32?)? {
+        for format in freeFormats {
+            if let found = format.parse(bytes, zone: zone, now: now) { return found }
+        }
+        return nil
+    }
+
+    private static let freeFormats: [TimeFormat] = [
+        "%iso8601", "%Y-%m-%d %H:%M:%S.%N %z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S.%N%z",
+        "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S.%N", "%Y-%m-%d %H:%M:%S,%N", "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S.%N", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d",
+        "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z", "%d/%b/%Y:%H:%M:%S %z",
+        "%d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S", "%a %b %e %H:%M:%S %Y", "%a %b %e %H:%M:%S %z %Y",
+        "%b %e %H:%M:%S %Y", "%b %e %H:%M:%S", "%b %d, %Y %H:%M:%S", "%Y%m%dT%H%M%S%z", "%Y%m%d%H%M%S",
+        "%H:%M:%S",
+    ].compactMap { try? TimeFormat($0) }
+}
+
+/// A place in a time's text.
+struct TimeReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var place = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    var isAtEnd: Bool { place == bytes.count }
+
+    private var byte: UInt8 { place < bytes.count ? bytes[place] : 0 }
+
+    private mutating func take(_ expected: UInt8) -> Bool {
+        guard place < bytes.count, bytes[place] == expected else { return false }
+        place += 1
+        return true
+    }
+
+    /// Reads from 1 to `limit` digits.
+    private mutating func digits(_ limit: Int) -> Int64? {
+        var value: Int64 = 0
+        let start = place
+        while place < bytes.count, place - start < limit, bytes[place] &- 0x30 < 10 {
+            value = value * 10 + Int64(bytes[place] &- 0x30)
+            place += 1
+        }
+        return place > start ? value : nil
+    }
+
+    private mutating func number(_ limit: Int, in range: ClosedRange<Int64>) -> Int? {
+        // Days and hours may be padded with a blank.
+        while byte == 0x20 { place += 1 }
+        guard let value = digits(limit), range.contains(value) else { return nil }
+        return Int(value)
+    }
+
+    mutating func read(_ step: TimeFormat.Step, into parts: inout TimeParts) -> Bool {
+        switch step {
+        case .literal(let expected): return take(expected)
+        case .space:
+            while byte == 0x20 || byte == 0x09 || byte == 0x0a { place += 1 }
+            return true
+        case .year:
+            let isNegative = take(UInt8(ascii: "-"))
+            guard let year = digits(4) else { return false }
+            parts.year = isNegative ? -year : year
+            return true
+        case .shortYear:
+            guard let year = digits(2) else { return false }
+            parts.year = year + (year < 69 ? 2000 : 1900)
+            return true
+        case .month: return set(\.month, number(2, in: 1...12), &parts)
+        case .day: return set(\.day, number(2, in: 1...31), &parts)
+        case .hour: return set(\.hour, number(2, in: 0...24), &parts)
+        case .hour12: return set(\.hour, number(2, in: 1...12), &parts)
+        case .minute: return set(\.minute, number(2, in: 0...59), &parts)
+        case .second: return set(\.second, number(2, in: 0...60), &parts)
+        case .dayOfYear:
+            guard let day = number(3, in: 1...366) else { return false }
+            parts.dayOfYear = day
+            return true
+        case .monthName:
+            guard let index = name(of: TimeFormat.monthNames) else { return false }
+            parts.month = index + 1
+            return true
+        case .weekdayName: return name(of: TimeFormat.weekdayNames) != nil
+        case .fraction(let count): return readFraction(count, into: &parts)
+        case .halfDay: return readHalfDay(into: &parts)
+        case .zone: return readZone(into: &parts)
+        case .zoneName: return readZoneName(into: &parts)
+        case .unixSeconds:
+            let isNegative = take(UInt8(ascii: "-"))
+            guard let seconds = digits(17) else { return false }
+            parts.unixSeconds = isNegative ? -seconds : seconds
+            return true
+        case .iso8601: return readISO8601(into: &parts)
+        }
+    }
+
+    private func set(
+        _ part: WritableKeyPath<TimeParts, Int>, _ value: Int?, _ parts: inout TimeParts
+    ) -> Bool {
+        guard let value else { return false }
+        parts[keyPath: part] = value
+        return true
+    }
+
+    /// Reads one of some names, or its first three letters, in any case.
+    private mutating func name(of names: [String]) -> Int? {
+        for (index, name) in names.enumerated() {
+            for length in [name.utf8.count, 3] where matches(name.utf8.prefix(length)) {
+                place += length
+                return index
+            }
+        }
+        return nil
+    }
+
+    private func matches(_ name: Substring.UTF8View) -> Bool {
+        guard bytes.count - place >= name.count else { return false }
+        return zip(name, bytes[place...]).allSatisfy { $0 == $1 | 0x20 }
+    }
+
+    private mutating func readFraction(_ count: Int?, into parts: inout TimeParts) -> Bool {
+        var value: UInt32 = 0
+        var digits = 0
+        let start = place
+        while place < bytes.count, place - start < count ?? 24, bytes[place] &- 0x30 < 10 {
+            // Digits beyond nanoseconds are there and say nothing that is kept.
+            if digits < 9 {
+                value = value * 10 + UInt32(bytes[place] &- 0x30)
+                digits += 1
+            }
+            place += 1
+        }
+        guard digits > 0 else { return false }
+        for _ in digits..<9 { value *= 10 }
+        parts.nanoseconds = value
+        return true
+    }
+
+    private mutating func readHalfDay(into parts: inout TimeParts) -> Bool {
+        guard bytes.count - place >= 2, bytes[place + 1] | 0x20 == UInt8(ascii: "m") else {
+            return false
+        }
+        switch bytes[place] | 0x20 {
+        case UInt8(ascii: "a"): parts.isAfternoon = false
+        case UInt8(ascii: "p"): parts.isAfternoon = true
+        default: return false
+        }
+        place += 2
+        return true
+    }
+
+    private mutating func readZone(into parts: inout TimeParts) -> Bool {
+        if take(UInt8(ascii: "Z")) || take(UInt8(ascii: "z")) {
+            parts.zoneOffset = 0
+            return true
+        }
+        let sign = byte
+        guard sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") else {
+            return readZoneName(into: &parts)
+        }
+        place += 1
+        guard let hours = digits(2) else { return false }
+        _ = take(UInt8(ascii: ":"))
+        let minutes = digits(2) ?? 0
+        guard hours <= 23, minutes <= 59 else { return false }
+        let seconds = Int32(hours * 3600 + minutes * 60)
+        parts.zoneOffset = sign == UInt8(ascii: "-") ? -seconds : seconds
+        return true
+    }
+
+    private mutating func readZoneName(into parts: inout TimeParts) -> Bool {
+        for name in ["utc", "gmt"] where matches(name.utf8.prefix(3)) {
+            place += 3
+            parts.zoneOffset = 0
+            return true
+        }
+        if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "Z") {
+            return readZone(into: &parts)
+        }
+        return false
+    }
+
+    /// Reads `2026-11-24T09:20:39.123456+01:00`; the zone may be missing, as in Ruby's `iso8601`.
+    private mutating func readISO8601(into parts: inout TimeParts) -> Bool {
+        let steps: [TimeFormat.Step] = [
+            .year, .literal(UInt8(ascii: "-")), .month, .literal(UInt8(ascii: "-")), .day,
+        ]
+        for step in steps where !read(step, into: &parts) { return false }
+        guard take(UInt8(ascii: "T")) || take(UInt8(ascii: "t")) || take(0x20) else { return false }
+        let clock: [TimeFormat.Step] = [
+            .hour, .literal(UInt8(ascii: ":")), .minute, .literal(UInt8(ascii: ":")), .second,
+        ]
+        for step in clock where !read(step, into: &parts) { return false }
+        if take(UInt8(ascii: ".")) || take(UInt8(ascii: ",")), !readFraction(nil, into: &parts) {
+            return false
+        }
+        return isAtEnd || readZone(into: &parts)
+    }
+}

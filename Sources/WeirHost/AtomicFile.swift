@@ -1,0 +1,46 @@
+import Glibc
+
+/// Files that are written whole or not at all.
+public enum AtomicFile {
+    /// Puts new bytes in a file's place: written beside it, synced, renamed.
+    public static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
+        let part = path + ".part"
+        let descriptor = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw SystemError.last() }
+        var place = 0
+        while place < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                Glibc.write(descriptor, bytes.baseAddress?.advanced(by: place), bytes.count - place)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let error = SystemError.last()
+                close(descriptor)
+                throw error
+            }
+            place += count
+        }
+        let isSynced = fdatasync(descriptor) == 0
+        let error = SystemError.last()
+        close(descriptor)
+        guard isSynced else { throw error }
+        guard rename(part, path) == 0 else { throw SystemError.last() }
+    }
+
+    /// A file's bytes, or `nil` when it cannot be read or is larger than `limit`.
+    public static func read(_ path: String, limit: Int = 64 * 1024 * 1024) -> [UInt8]? {
+        guard let file = try? OpenFile(path), let status = try? file.status(),
+            status.size <= UInt64(limit)
+        else { return nil }
+        return try? file.bytes(at: 0, count: Int(status.size))
+    }
+
+    /// Makes the folder of a path, and those above it.
+    public static func makeFolder(of path: String) {
+        var folder = path.hasPrefix("/") ? "" : "."
+        for part in FileNames.folder(of: path).split(separator: "/") {
+            folder += "/" + part
+            mkdir(folder, 0o755)
+        }
+    }
+}

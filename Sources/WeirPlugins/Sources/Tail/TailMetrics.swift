@@ -1,0 +1,53 @@
+import WeirMetrics
+import WeirParse
+
+/// What the tail tells of itself on `/metrics`.
+struct TailMetrics: Sendable {
+    private let registry: Registry
+    private let source: String
+    let lines: Counter
+    let bytes: Counter
+    let files: Gauge
+    let rotations: Counter
+    let unreadable: Counter
+    let longLines: Counter
+    let replaced: Counter
+    let lagBytes: Gauge
+
+    init(_ registry: Registry, source: String) {
+        self.registry = registry
+        self.source = source
+        let labels = [Label("source", source)]
+        func counter(_ name: String, _ help: String) -> Counter {
+            registry.counter(MetricDescription(name, help), labels)
+        }
+        lines = counter("weir_tail_lines_total", "Lines read.")
+        bytes = counter("weir_tail_bytes_total", "Bytes read.")
+        rotations = counter("weir_tail_rotations_total", "Rotations and truncations seen.")
+        unreadable = counter("weir_tail_unreadable_total", "Files that could not be opened.")
+        longLines = counter(
+            "weir_tail_long_lines_total", "Lines beyond max_line_size, dropped or truncated.")
+        replaced = counter(
+            "weir_malformed_utf8_total", "Malformed byte sequences replaced by U+FFFD.")
+        files = registry.gauge(MetricDescription("weir_tail_files", "Files followed."), labels)
+        lagBytes = registry.gauge(
+            MetricDescription("weir_tail_lag_bytes", "Bytes of all files not read yet."), labels)
+    }
+
+    /// Counts bytes that were in a file and could not be read any more.
+    func lost(_ byteCount: UInt64, _ reason: String) {
+        registry.counter(
+            MetricDescription(
+                "weir_tail_lost_bytes_total", "Bytes known to be lost, unread."),
+            [Label("reason", reason), Label("source", source)]
+        ).add(Int(clamping: byteCount))
+    }
+
+    /// Counts lines that did not parse.
+    func parseFailures(_ count: Int, _ reason: String) {
+        registry.counter(
+            MetricDescription("weir_parse_failures_total", "Lines that gave no event."),
+            [Label("reason", reason), Label("source", source)]
+        ).add(count)
+    }
+}
