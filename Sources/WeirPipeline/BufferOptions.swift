@@ -1,3 +1,5 @@
+import WeirCore
+
 /// How an output gathers events into chunks and when it sends them: Fluentd's `<buffer>`.
 public struct BufferOptions: Sendable, Equatable {
     /// When staged chunks are sent.
@@ -31,8 +33,8 @@ public struct BufferOptions: Sendable, Equatable {
     public var keyedByFields: [String] = []
     /// The length of a time slot in seconds, when `time` is a chunk key.
     public var timeSlotSeconds: Int64?
-    /// Seconds east of UTC by which time slots are cut.
-    public var timeSlotOffset: Int64 = 0
+    /// The zone in which time slots are cut.
+    public var timeSlotZone: TimeZone = .utc
     /// How long after a time slot's end its events are waited for.
     public var timeSlotWait: Duration = .seconds(600)
     /// A chunk's limit in bytes.

@@ -4,7 +4,7 @@ import WeirCore
 struct ChunkKeyReader {
     private let keyedByTag: Bool
     private let slotSeconds: Int64?
-    private let slotOffset: Int64
+    private let slotZone: TimeZone
     private let fields: [String]
     private var readers: [ColumnReader] = []
     private var constant: ChunkKey?
@@ -12,7 +12,7 @@ struct ChunkKeyReader {
     init(options: BufferOptions) {
         keyedByTag = options.keyedByTag
         slotSeconds = options.timeSlotSeconds.flatMap { $0 > 0 ? $0 : nil }
-        slotOffset = options.timeSlotOffset
+        slotZone = options.timeSlotZone
         fields = options.keyedByFields
     }
 
@@ -39,7 +39,8 @@ struct ChunkKeyReader {
     }
 
     private func slotStart(_ seconds: Int64, _ length: Int64) -> Int64 {
-        let (local, overflow) = seconds.addingReportingOverflow(slotOffset)
+        let offset = Int64(slotZone.offsetSeconds(at: Timestamp(seconds: seconds)))
+        let (local, overflow) = seconds.addingReportingOverflow(offset)
         if overflow { return seconds }
         let rest = local % length
         return seconds &- (rest < 0 ? rest &+ length : rest)

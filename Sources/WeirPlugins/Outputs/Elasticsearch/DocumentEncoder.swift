@@ -171,7 +171,9 @@ final class DocumentEncoder: ChunkEncoder {
         let isUpdate = options.operation == .update || options.operation == .upsert
         if isUpdate { buffer.append("{\"doc\":") }
         var hasMembers: Bool
-        if options.flatSeparator != nil || (options.targetIndexKey?.count ?? 0) > 1 {
+        if options.flatSeparator != nil || (options.targetIndexKey?.count ?? 0) > 1
+            || isUpdate && changesFewer
+        {
             hasMembers = appendRewritten(row: row, of: batch, to: &buffer)
         } else {
             hasMembers = encoder?.appendMembers(row: row, to: &buffer) ?? false
@@ -204,6 +206,9 @@ final class DocumentEncoder: ChunkEncoder {
     private func appendRewritten(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) -> Bool {
         var record = batch.record(row: row)
         for key in excludedKeys { record[key] = nil }
+        if options.operation == .update || options.operation == .upsert {
+            leaveOutKeptKeys(&record)
+        }
         if let path = options.targetIndexKey { record = removing(path[...], from: record) }
         if let separator = options.flatSeparator {
             var flat = Record()
@@ -213,6 +218,20 @@ final class DocumentEncoder: ChunkEncoder {
         JSONValueWriter.append(.object(record), to: &buffer)
         buffer.removeLast()
         return !record.fields.isEmpty
+    }
+
+    /// Whether an update leaves some fields as they are.
+    private var changesFewer: Bool {
+        !options.keysKeptOnUpdate.isEmpty || options.keptOnUpdateKey != nil
+    }
+
+    private func leaveOutKeptKeys(_ record: inout Record) {
+        for key in options.keysKeptOnUpdate { record[key] = nil }
+        guard let key = options.keptOnUpdateKey else { return }
+        if case .array(let names)? = record[key] {
+            for case .string(let name) in names { record[name] = nil }
+        }
+        record[key] = nil
     }
 
     private func removing(_ path: ArraySlice<String>, from record: Record) -> Record {

@@ -58,6 +58,10 @@ public struct DocumentOptions: Sendable {
     public var operationIsChosen = false
     /// Whether an event without the `id_key` field is an error.
     public var refusesMissingID = false
+    /// Fields that an update does not change.
+    public var keysKeptOnUpdate: [String] = []
+    /// A field that lists such fields, and is left out itself.
+    public var keptOnUpdateKey: String?
     /// The zone of `@timestamp`.
     public var timeZone = TimeZone.utc
 

@@ -1,16 +1,32 @@
 import WeirHost
 
-/// Where a cluster is and how to speak to it.
+/// Where Elasticsearch is and how to speak to it.
 public struct ElasticsearchConnection: Sendable {
-    /// Base URLs, without a slash at the end.
-    public var urls = ["http://localhost:9200"]
-    /// Headers of every request, `Authorization` among them.
+    /// One host of a cluster.
+    public struct Host: Sendable {
+        /// The base URL, without a slash at the end.
+        public var url: String
+        /// The value of `Authorization`, if the host asks for one.
+        public var authorization: String?
+
+        /// A host by its parts.
+        public init(url: String, authorization: String? = nil) {
+            self.url = url
+            self.authorization = authorization
+        }
+    }
+
+    /// The hosts, which take turns.
+    public var hosts = [Host(url: "http://localhost:9200")]
+    /// Headers of every request.
     public var headers: [String] = []
+    /// The value of `Content-Type`.
+    public var contentType = "application/x-ndjson"
     /// TLS and timeouts.
     public var client = HTTPClientOptions()
     /// How bodies are compressed.
     public var compression = Gzip.Level.none
-    /// An ingest pipeline.
+    /// An ingest pipeline; `${tag}` stands for the chunk's tag.
     public var pipeline: String?
     /// Largest request in bytes before compression; `nil` for a chunk as a whole.
     public var requestByteLimit: Int?

@@ -21,7 +21,7 @@ public final class ElasticsearchDestination: ChunkDestination {
     ) {
         self.connection = connection
         self.documents = documents
-        ring = Mutex(HostRing(connection.urls))
+        ring = Mutex(HostRing(connection.hosts))
         let labels = [Label("output", name)]
         duplicates = registry.counter(
             MetricDescription(
@@ -43,7 +43,7 @@ public final class ElasticsearchDestination: ChunkDestination {
         return UnsafeRawBufferPointer(rebasing: event[(start + 1)..<(event.count - 1)])
     }
 
-    func nextHost() -> (index: Int, url: String) {
+    func nextHost() -> (index: Int, host: ElasticsearchConnection.Host) {
         ring.withLock { $0.next(now: clock.monotonicNanoseconds) }
     }
 
@@ -73,16 +73,16 @@ final class ElasticsearchSender: ChunkSender {
     private let client: HTTPClient
     private let compressed = Compressed()
     private let headers: [String]
-    private let path: String
+    private let limit: RequestLimit
 
     init(_ destination: ElasticsearchDestination) {
         self.destination = destination
         let connection = destination.connection
         client = HTTPClient(connection.client)
-        var headers = ["Content-Type: application/x-ndjson"] + connection.headers
+        var headers = ["Content-Type: \(connection.contentType)"] + connection.headers
         if connection.compression != .none { headers.append("Content-Encoding: gzip") }
         self.headers = headers
-        path = "/_bulk" + (connection.pipeline.map { "?pipeline=\($0)" } ?? "")
+        limit = RequestLimit(connection.requestByteLimit)
     }
 
     func abort() { client.abort() }
@@ -98,9 +98,14 @@ final class ElasticsearchSender: ChunkSender {
         return .retry(reason: progress.reason, after: progress.after, progressed: progressed)
     }
 
+    private func path(_ key: ChunkKey) -> String {
+        guard let pipeline = destination.connection.pipeline else { return "/_bulk" }
+        return "/_bulk?pipeline=\(ChunkText.filled(pipeline, from: key))"
+    }
+
     /// The chunk's events in runs that fit into one request each.
     private func pieces(of chunk: Chunk) -> [Range<Int>] {
-        guard let limit = destination.connection.requestByteLimit else {
+        guard let limit = limit.byteCount, chunk.byteCount > limit else {
             return [0..<chunk.eventCount]
         }
         var pieces: [Range<Int>] = []
@@ -123,37 +128,53 @@ final class ElasticsearchSender: ChunkSender {
         let host = destination.nextHost()
         let answer: HTTPAnswer
         do throws(HTTPError) {
-            answer = try post(events, of: chunk, to: host.url)
+            answer = try post(events, of: chunk, to: host.host)
             destination.noteAnswer(host.index)
         } catch {
             if error != .aborted { destination.noteFailure(host.index) }
+            if case .interrupted = error { limit.shrink(from: chunk.byteCount(of: events)) }
             progress.retry += events
-            progress.reason = "\(host.url): \(error)"
+            progress.reason = "\(host.host.url): \(error)"
             return
         }
         switch answer.status {
-        case 200: take(client.body.bytes, for: events, &progress)
+        case 200:
+            take(client.body.bytes, for: events, &progress)
+            if progress.retry.isEmpty {
+                limit.grow()
+            } else {
+                limit.shrink(from: chunk.byteCount(of: events))
+                progress.after = answer.retryAfter
+            }
         case 413, 400: halve(events, of: chunk, answer.status, &progress)
         default:
+            if answer.status == 429 || answer.status >= 500 {
+                limit.shrink(from: chunk.byteCount(of: events))
+            }
             progress.retry += events
             progress.after = answer.retryAfter
-            progress.reason = "\(host.url) answered \(answer.status)"
+            progress.reason = "\(host.host.url) answered \(answer.status)"
         }
     }
 
     private func post(
-        _ events: Range<Int>, of chunk: Chunk, to url: String
+        _ events: Range<Int>, of chunk: Chunk, to host: ElasticsearchConnection.Host
     ) throws(HTTPError) -> HTTPAnswer {
+        var headers = headers
+        if let authorization = host.authorization {
+            headers.append("Authorization: \(authorization)")
+        }
+        let url = host.url + path(chunk.key)
         let level = destination.connection.compression
         let body = chunk.bytes(of: events)
         guard level != .none else {
-            return try client.send("POST", url + path, headers: headers, body: body)
+            return try client.send("POST", url, headers: headers, body: body)
         }
         compressed.buffer.truncate(to: 0)
         guard Gzip.compress(body, level: level, into: &compressed.buffer) else {
             throw .misconfigured("the body cannot be compressed")
         }
-        return try client.send("POST", url + path, headers: headers, body: compressed.buffer.bytes)
+        return try client.send("POST", url, headers: headers, body: compressed.buffer.bytes)
     }
 
     private func take(

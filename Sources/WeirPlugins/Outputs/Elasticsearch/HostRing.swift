@@ -10,7 +10,7 @@ struct HostRing {
     static let longestPause: UInt64 = 60_000_000_000
 
     private struct Host {
-        var url: String
+        var host: ElasticsearchConnection.Host
         var failureCount = 0
         var deadUntil: UInt64 = 0
     }
@@ -18,21 +18,21 @@ struct HostRing {
     private var hosts: [Host]
     private var turn = 0
 
-    /// A ring of base URLs; there must be one.
-    init(_ urls: [String]) {
-        precondition(!urls.isEmpty, "a cluster has a host")
-        hosts = urls.map { Host(url: $0) }
+    /// A ring of hosts; there must be one.
+    init(_ hosts: [ElasticsearchConnection.Host]) {
+        precondition(!hosts.isEmpty, "a cluster has a host")
+        self.hosts = hosts.map { Host(host: $0) }
     }
 
     /// The next living host, or the one whose pause ends first when all are dead.
-    mutating func next(now: UInt64) -> (index: Int, url: String) {
+    mutating func next(now: UInt64) -> (index: Int, host: ElasticsearchConnection.Host) {
         for _ in hosts.indices {
             let index = turn
             turn = (turn + 1) % hosts.count
-            if hosts[index].deadUntil <= now { return (index, hosts[index].url) }
+            if hosts[index].deadUntil <= now { return (index, hosts[index].host) }
         }
         let index = hosts.indices.min { hosts[$0].deadUntil < hosts[$1].deadUntil } ?? 0
-        return (index, hosts[index].url)
+        return (index, hosts[index].host)
     }
 
     /// A host answered.
