@@ -100,7 +100,7 @@ enum ElasticsearchParameters {
         "The limit of one request in bytes; -1 for a chunk as a whole."
     ) { (text) throws(ValueError) in try ValueText.size(text) }
     static let compression = Parameter<Gzip.Level>.choice(
-        "compression_level", default: .none, "How bodies are compressed.")
+        "compression_level", default: Gzip.Level.none, "How bodies are compressed.")
     static let contentType = Parameter<ContentType>.choice(
         "content_type", default: .ndjson, "The type of bodies, as the header says it.")
     static let pipeline = Parameter.text(

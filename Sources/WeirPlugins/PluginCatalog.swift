@@ -1,0 +1,122 @@
+import WeirConfig
+import WeirCore
+import WeirParse
+import WeirPipeline
+
+/// Every component that a configuration can name: one line each.
+public enum PluginCatalog {
+    /// The catalogue that configurations are checked against.
+    public static let catalog = ComponentCatalog(
+        [TailSource.declaration]
+            + [
+                RecordTransformer.declaration, GrepFilter.declaration, ParserFilter.declaration,
+            ]
+            + [
+                ElasticsearchSection.declaration, StdoutDestination.declaration,
+                FileDestination.declaration, FileDestination.secondaryDeclaration,
+                NullOutput.declaration, RoutingOutputs.copy, RoutingOutputs.relabel,
+            ]
+            + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
+
+    /// The source that a section describes.
+    public static func source(
+        _ section: Section, name: String, sink: any EventSink, context: PluginContext
+    ) throws(SectionError) -> any Source {
+        let options = try TailOptions(section)
+        guard let parse = section.section("parse") else {
+            throw SectionError(
+                section.element.location, "`@type tail` needs a section `<parse>`",
+                help: "add `<parse>` with `@type json`")
+        }
+        // Made once here, so that a mistake is found before anything runs.
+        _ = try ParserCatalog.parser(parse)
+        return TailSource(
+            TailSource.Parts(
+                name: name, options: options, node: context.nodeName,
+                makeParser: { (try? ParserCatalog.parser(parse)) ?? EmptyParser() }, sink: sink,
+                registry: context.registry, log: context.tailLog))
+    }
+
+    /// The filter that a section describes.
+    public static func filter(
+        _ section: Section, context: PluginContext
+    ) throws(SectionError) -> any Filter {
+        switch section.type {
+        case "record_transformer":
+            return try RecordTransformer(section, hostName: context.hostName)
+        case "grep": return try GrepFilter(section, hostName: context.hostName)
+        case "parser": return try ParserFilter(section, hostName: context.hostName)
+        default:
+            throw SectionError(
+                section.element.location, "there is no filter `\(section.type)`",
+                help: "see `weir docs`")
+        }
+    }
+
+    /// The output that a section describes; not for `copy` and `relabel`, which are roads.
+    public static func output(
+        _ section: Section, name: String, context: PluginContext
+    ) throws(SectionError) -> any Output {
+        if section.type == "null" { return NullOutput(name: name, registry: context.registry) }
+        let secondary = try secondary(of: section, name: name, context: context)
+        let options = try options(section, hasSecondary: secondary != nil)
+        let destination: any ChunkDestination
+        switch section.type {
+        case "elasticsearch":
+            let settings = try ElasticsearchSection(section)
+            destination = ElasticsearchDestination(
+                settings.connection, documents: settings.documents, registry: context.registry,
+                name: name)
+        case "stdout": destination = StdoutDestination(section)
+        case "file", "secondary_file": destination = FileDestination(section, options: options)
+        default:
+            throw SectionError(
+                section.element.location, "there is no output `\(section.type)`",
+                help: "see `weir docs`")
+        }
+        return BufferedOutput(
+            BufferedOutput.Parts(
+                name: name, destination: destination, options: limited(options, context),
+                refusals: context.refusals, secondary: secondary,
+                metrics: OutputMetrics(context.registry, output: name), clock: context.clock,
+                log: context.outputLog))
+    }
+
+    private static func options(
+        _ section: Section, hasSecondary: Bool
+    ) throws(SectionError) -> BufferOptions {
+        let buffer = section.section("buffer")
+        let keys = section.type == "elasticsearch" ? ["tag"] : []
+        var options = try BufferSection.options(
+            buffer, defaultKeys: keys, hasSecondary: hasSecondary)
+        if section.type == "stdout", buffer == nil { options.flushMode = .immediate }
+        if section.type == "file", buffer == nil || buffer?.argument.isEmpty == true {
+            // Fluentd's file output writes a file a day; its lines need not wait for the day's end.
+            options.timeSlotSeconds = 86_400
+            options.timeSlotZone = .local
+        }
+        return options
+    }
+
+    /// The options within the output's share of the process's memory.
+    private static func limited(_ options: BufferOptions, _ context: PluginContext) -> BufferOptions {
+        var options = options
+        if options.directory == nil {
+            let share = context.outputByteLimit
+            options.totalByteLimit = min(options.totalByteLimit ?? share, share)
+        }
+        return options
+    }
+
+    private static func secondary(
+        of section: Section, name: String, context: PluginContext
+    ) throws(SectionError) -> (any Output)? {
+        guard let section = section.section("secondary") else { return nil }
+        return try output(section, name: "\(name).secondary", context: context)
+    }
+}
+
+/// Reads nothing: stands in for a parser that was checked before.
+private final class EmptyParser: LineParser {
+    func parse(into batch: EventBatch, now: Timestamp) {}
+}

@@ -1,0 +1,43 @@
+import WeirCore
+import WeirHost
+import WeirMetrics
+import WeirPipeline
+
+/// What components are given to live in.
+public struct PluginContext: Sendable {
+    /// The name of this host, for `${hostname}`.
+    public var hostName: String
+    /// The name of this node, for the identities of events; it must outlive restarts.
+    public var nodeName: String
+    /// Where components tell of themselves.
+    public var registry: Registry
+    /// Time.
+    public var clock: any PipelineClock
+    /// Takes what components refuse.
+    public var refusals: any RefusalSink
+    /// Most bytes that one output holds in memory.
+    public var outputByteLimit: Int
+    /// Where happenings in outputs are told.
+    public var outputLog: @Sendable (OutputReport) -> Void
+    /// Where happenings of followed files are told.
+    public var tailLog: @Sendable (TailReport) -> Void
+
+    /// A context by its parts.
+    public init(
+        hostName: String, nodeName: String, registry: Registry,
+        clock: any PipelineClock = SystemClock(), refusals: any RefusalSink, outputByteLimit: Int,
+        outputLog: @escaping @Sendable (OutputReport) -> Void,
+        tailLog: @escaping @Sendable (TailReport) -> Void
+    ) {
+        self.hostName = hostName
+        self.nodeName = nodeName
+        self.registry = registry
+        self.clock = clock
+        self.refusals = refusals
+        self.outputByteLimit = outputByteLimit
+        self.outputLog = outputLog
+        self.tailLog = tailLog
+    }
+}
+
+extension SystemClock: PipelineClock {}
