@@ -29,8 +29,12 @@ func module(
 
 let package = Package(
     name: "weir",
-    products: [],
-    dependencies: [],
+    products: [.executable(name: "weir", targets: ["weir"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    ],
     targets: [
         .systemLibrary(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
@@ -39,17 +43,36 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CShims"),
         .target(name: "WeirTesting", dependencies: ["WeirCore"], swiftSettings: settings),
+        .executableTarget(
+            name: "weir",
+            dependencies: [
+                "WeirAgent", "WeirConfig", "WeirPlugins",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: settings),
         .executableTarget(name: "weir-bench", dependencies: ["WeirCore"], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
-        + module("WeirHost", dependencies: ["CCurl", "CShims", "CZlib", "WeirCore"])
+        + module(
+            "WeirHost",
+            dependencies: [
+                "CCurl", "CShims", "CZlib", "WeirCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ])
         + module("WeirParse", dependencies: ["WeirConfig", "WeirCore"])
         + module(
             "WeirPlugins",
             dependencies: [
                 "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+            ])
+        + module(
+            "WeirAgent",
+            dependencies: [
+                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPipeline",
+                "WeirPlugins", .product(name: "Logging", package: "swift-log"),
             ])
         + module("WeirPipeline", dependencies: ["CShims", "WeirConfig", "WeirCore", "WeirMetrics"])
 )

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CShims.h"
+#include <malloc.h>
 
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -16,4 +17,9 @@ size_t weir_count_text(const void *bytes, size_t size, const void *text, size_t 
         place += length;
     }
     return count;
+}
+
+void weir_bound_memory(void) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }

@@ -1,0 +1,143 @@
+import CShims
+import Glibc
+import Logging
+import Synchronization
+import WeirConfig
+import WeirCore
+import WeirMetrics
+import WeirPipeline
+
+/// `weir run`: an agent in this process, moved by signals.
+///
+/// SIGTERM and SIGINT flush and stop, SIGHUP reads the configuration anew, SIGUSR1 flushes.
+public final class AgentProcess {
+    /// How the process ended, as exit codes.
+    public enum Ending: Int32, Sendable {
+        case delivered = 0
+        /// The configuration or a component refused to start.
+        case refused = 1
+        /// Events were left undelivered; the next start reads them again.
+        case undelivered = 3
+    }
+
+    private let path: String
+    private let files: any ConfigFiles
+    private let registry = Registry()
+    private let logger: Logger
+    private let reloads: Counter
+    private let refusedReloads: Counter
+    private var server: AdminServer?
+
+    /// A process of the configuration at `path`.
+    public init(path: String, files: any ConfigFiles = RealConfigFiles()) {
+        self.path = path
+        self.files = files
+        logger = Logger(label: "weir") { _ in AgentLogHandler() }
+        reloads = registry.counter(
+            MetricDescription("weir_reloads_total", "Configurations that were taken anew."))
+        refusedReloads = registry.counter(
+            MetricDescription(
+                "weir_reloads_refused_total", "Configurations refused because of mistakes."))
+    }
+
+    /// Keeps the signals for ``run()``; call it before any thread is made.
+    public static func prepare() {
+        // Memory that a burst needed is given back, and threads share one arena: a third less peak.
+        weir_bound_memory()
+        signal(SIGPIPE, SIG_IGN)
+        var signals = heldSignals()
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+    }
+
+    private static func heldSignals() -> sigset_t {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { sigaddset(&signals, signal) }
+        return signals
+    }
+
+    /// Runs until a signal ends it.
+    public func run() -> Ending {
+        guard var agent = makeAgent(isReload: false) else { return .refused }
+        do throws(ComponentError) {
+            try agent.start()
+            server = try startServer(agent)
+        } catch {
+            logger.critical("\(error)")
+            _ = agent.stop()
+            return .refused
+        }
+        logger.info("weir runs", metadata: ["config": "\(path)"])
+        server?.setReady(true)
+        var signals = Self.heldSignals()
+        while true {
+            var number: Int32 = 0
+            guard sigwait(&signals, &number) == 0 else { continue }
+            switch number {
+            case SIGUSR1: agent.flush()
+            case SIGHUP: agent = reload(agent)
+            default:
+                logger.info("weir stops")
+                server?.setReady(false)
+                let isDelivered = agent.stop()
+                server?.stop()
+                return isDelivered ? .delivered : .undelivered
+            }
+        }
+    }
+
+    private func startServer(_ agent: Agent) throws(ComponentError) -> AdminServer {
+        let (host, port) = agent.adminAddress
+        let registry = registry
+        return try AdminServer(
+            host: host, port: port, metrics: { registry.textExposition() },
+            reload: { kill(getpid(), SIGHUP) }, logger: logger)
+    }
+
+    private func makeAgent(isReload: Bool) -> Agent? {
+        let configuration = Agent.read(path, files: files)
+        var diagnostics = configuration.diagnostics
+        if !diagnostics.hasErrors {
+            do throws(ConfigurationError) {
+                let agent = try Agent(
+                    configuration, registry: registry, files: files, logger: logger)
+                report(diagnostics)
+                return agent
+            } catch {
+                diagnostics += error.diagnostics
+            }
+        }
+        report(diagnostics)
+        return nil
+    }
+
+    private func report(_ diagnostics: [Diagnostic]) {
+        for diagnostic in diagnostics {
+            switch diagnostic.severity {
+            case .error: logger.error("\(diagnostic)")
+            case .warning: logger.warning("\(diagnostic)")
+            case .note: logger.debug("\(diagnostic)")
+            }
+        }
+    }
+
+    /// Puts the configuration as it is now in the running one's place, if it is sound.
+    private func reload(_ running: Agent) -> Agent {
+        guard let next = makeAgent(isReload: true) else {
+            refusedReloads.add()
+            logger.error("the new configuration is refused; the running one goes on")
+            return running
+        }
+        server?.setReady(false)
+        _ = running.stop()
+        do throws(ComponentError) {
+            try next.start()
+            reloads.add()
+            logger.info("the new configuration runs")
+        } catch {
+            logger.critical("the new configuration does not start: \(error)")
+        }
+        server?.setReady(true)
+        return next
+    }
+}

@@ -1,0 +1,82 @@
+import Logging
+import WeirPipeline
+import WeirPlugins
+
+/// Puts what happens in components into the log.
+struct AgentReports: Sendable {
+    private let logger: Logger
+
+    init(_ logger: Logger) {
+        self.logger = logger
+    }
+
+    func output(_ report: OutputReport) {
+        switch report {
+        case .retrying(let output, let count, let reason, let after):
+            logger.warning(
+                "output did not take a chunk; it is sent again",
+                metadata: [
+                    "output": "\(output)", "events": "\(count)", "reason": "\(reason)",
+                    "after": "\(after)",
+                ])
+        case .recovered(let output):
+            logger.info("output takes chunks again", metadata: ["output": "\(output)"])
+        case .gaveUp(let output, let count, let reason):
+            logger.error(
+                "output gave a chunk up",
+                metadata: ["output": "\(output)", "events": "\(count)", "reason": "\(reason)"])
+        case .droppedOldestChunk(let output, let count):
+            logger.error(
+                "buffer is full: its oldest chunk was dropped",
+                metadata: ["output": "\(output)", "events": "\(count)"])
+        case .bufferFile(let output, let path, let problem):
+            logger.error(
+                "buffer file is in trouble",
+                metadata: ["output": "\(output)", "path": "\(path)", "problem": "\(problem)"])
+        }
+    }
+
+    func tail(_ report: TailReport) {
+        switch report {
+        case .unreadable(let path, let reason):
+            logger.warning(
+                "file cannot be read; it is tried again",
+                metadata: ["path": "\(path)", "reason": "\(reason)"])
+        case .truncated(let path, let lost):
+            logger.log(
+                level: lost > 0 ? .error : .info, "file was truncated",
+                metadata: ["path": "\(path)", "lost_bytes": "\(lost)"])
+        case .badPositionLines(let path, let count):
+            logger.warning(
+                "position file has lines that are none",
+                metadata: ["path": "\(path)", "lines": "\(count)"])
+        case .positionsNotWritten(let path, let reason):
+            logger.error(
+                "positions cannot be written",
+                metadata: ["path": "\(path)", "reason": "\(reason)"])
+        case .droppedLongLine(let path, let count):
+            logger.warning(
+                "line is longer than max_line_size",
+                metadata: ["path": "\(path)", "bytes": "\(count)"])
+        }
+    }
+
+    func router(_ report: RouterReport) {
+        switch report {
+        case .noMatch(let tag, let count):
+            logger.warning(
+                "no match takes these events",
+                metadata: ["tag": "\(tag)", "events": "\(count)"])
+        case .refused(let component, let count, let reason):
+            logger.warning(
+                "component refused events",
+                metadata: [
+                    "component": "\(component)", "events": "\(count)", "reason": "\(reason)",
+                ])
+        }
+    }
+
+    func deadLetter(_ problem: String) {
+        logger.error("events are lost", metadata: ["problem": "\(problem)"])
+    }
+}

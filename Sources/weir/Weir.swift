@@ -1,0 +1,13 @@
+import ArgumentParser
+import WeirAgent
+
+/// The command line: one file per subcommand.
+@main
+struct Weir: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "weir",
+        abstract: "The telemetry agent for service meshes.",
+        version: "0.1.0",
+        subcommands: [RunCommand.self, CheckCommand.self, DocsCommand.self],
+        defaultSubcommand: nil)
+}
