@@ -42,7 +42,13 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CShims"),
-        .target(name: "WeirTesting", dependencies: ["WeirCore"], swiftSettings: settings),
+        .target(
+            name: "WeirTesting",
+            dependencies: [
+                "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
+                "WeirPipeline", "WeirPlugins",
+            ], swiftSettings: settings),
+        .testTarget(name: "TidyTests", dependencies: ["WeirTesting"], swiftSettings: settings),
         .executableTarget(
             name: "weir",
             dependencies: [
@@ -66,7 +72,8 @@ let package = Package(
         + module(
             "WeirPlugins",
             dependencies: [
-                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
+                "WeirPipeline",
             ])
         + module(
             "WeirAgent",

@@ -96,7 +96,9 @@ public final class Agent: Sendable {
         let timeout = UInt64(clamping: system.shutdownTimeout.components.seconds) * 1_000_000_000
         let deadline = clock.monotonicNanoseconds &+ timeout
         var isDelivered = true
-        for output in pipeline.outputs where !output.stop(deadline: deadline) { isDelivered = false }
+        for output in pipeline.outputs where !output.stop(deadline: deadline) {
+            isDelivered = false
+        }
         for source in pipeline.sources { source.close() }
         if !isDelivered {
             logger.warning(

@@ -50,7 +50,11 @@ public struct AgentLogHandler: LogHandler {
     /// Appends the text with line ends shown, so that no log content can begin a line of its own.
     private func appendPlain(_ message: String, to text: inout ByteBuffer) {
         for byte in message.utf8 {
-            if byte == 0x0a { text.append("\n  ") } else { text.append(byte: byte < 0x20 ? 0x20 : byte) }
+            if byte == 0x0a {
+                text.append("\n  ")
+            } else {
+                text.append(byte: byte < 0x20 ? 0x20 : byte)
+            }
         }
     }
 

@@ -12,7 +12,8 @@ struct SystemSection {
         static let shutdownTimeout = Parameter.duration(
             "shutdown_timeout", default: .seconds(30), "How long stopping may take.")
         static let nodeName = Parameter.text(
-            "node_name", default: "", "The node's name in identities; else `K8S_NODE_NAME` or the host's.")
+            "node_name", default: "",
+            "The node's name in identities; else `K8S_NODE_NAME` or the host's.")
         static let deadLetter = Parameter.text(
             "dead_letter_path", default: "",
             "The file of refused events; else beside the first `pos_file`.")
@@ -57,15 +58,18 @@ struct SystemSection {
             ("strict_config_value", "values are always read strictly"),
             ("enable_msgpack_time_support", "there is no msgpack here"),
             ("disable_shared_socket", one), ("enable_input_metrics", "metrics are always there"),
-            ("enable_size_metrics", "metrics are always there"), ("enable_jit", "there is no Ruby here"),
+            ("enable_size_metrics", "metrics are always there"),
+            ("enable_jit", "there is no Ruby here"),
             ("enable_get_dump", "the configuration is never dumped"),
             ("rpc_endpoint", "signals and the admin port do its work"),
             ("file_permission", "files are made with mode 0644"),
             ("dir_permission", "folders are made with mode 0755"),
         ].map { IgnoredParameter($0.0, because: $0.1) },
         sections: [
-            SectionDeclaration("log", takesAnyName: true, "Accepted: the log goes to standard error."),
-            SectionDeclaration("metrics", takesAnyName: true, "Accepted: metrics are on the admin port."),
+            SectionDeclaration(
+                "log", takesAnyName: true, "Accepted: the log goes to standard error."),
+            SectionDeclaration(
+                "metrics", takesAnyName: true, "Accepted: metrics are on the admin port."),
         ],
         "What concerns the process as a whole.")
 

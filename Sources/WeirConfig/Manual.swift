@@ -2,7 +2,8 @@
 public enum Manual {
     /// The page of one component.
     public static func page(_ declaration: ComponentDeclaration) -> String {
-        var text = "# \(declaration.type) (\(declaration.family.rawValue))\n\n\(declaration.summary)\n"
+        var text =
+            "# \(declaration.type) (\(declaration.family.rawValue))\n\n\(declaration.summary)\n"
         text += table(declaration.parameters, ignored: declaration.ignored)
         for section in declaration.sections { text += page(section, depth: 2) }
         for example in declaration.examples { text += "\n```\n\(example)\n```\n" }

@@ -59,7 +59,8 @@ public struct PipelineConfiguration: Sendable {
         var checker = PipelineChecker(catalog: catalog, system: systemDeclaration)
         checker.check(root, into: &self)
         self.diagnostics += checker.diagnostics
-        let order = { (place: SourceLocation) in (place.file == path ? "" : place.file, place.line) }
+        let order = { (place: SourceLocation) in (place.file == path ? "" : place.file, place.line)
+        }
         self.diagnostics.sort { order($0.location) < order($1.location) }
     }
 }

@@ -32,8 +32,10 @@ extension TimeFormat {
         "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S.%N", "%Y-%m-%d %H:%M:%S,%N", "%Y-%m-%d %H:%M:%S",
         "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S.%N", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d",
         "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z", "%d/%b/%Y:%H:%M:%S %z",
-        "%d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S", "%a %b %e %H:%M:%S %Y", "%a %b %e %H:%M:%S %z %Y",
-        "%b %e %H:%M:%S %Y", "%b %e %H:%M:%S", "%b %d, %Y %H:%M:%S", "%Y%m%dT%H%M%S%z", "%Y%m%d%H%M%S",
+        "%d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S", "%a %b %e %H:%M:%S %Y",
+        "%a %b %e %H:%M:%S %z %Y",
+        "%b %e %H:%M:%S %Y", "%b %e %H:%M:%S", "%b %d, %Y %H:%M:%S", "%Y%m%dT%H%M%S%z",
+        "%Y%m%d%H%M%S",
         "%H:%M:%S",
     ].compactMap { try? TimeFormat($0) }
 }

@@ -48,8 +48,12 @@ extension TimeFormat {
         case "p": return hour < 12 ? "AM" : "PM"
         case "z": return zoneText(offset)
         case "Z": return offset == 0 ? "UTC" : zoneText(offset)
-        case "F": return "\(padded(date.year, 4))-\(padded(Int64(date.month), 2))-\(padded(Int64(date.day), 2))"
-        case "T": return "\(padded(Int64(hour), 2)):\(padded(Int64(date.secondOfDay / 60 % 60), 2)):\(padded(Int64(date.secondOfDay % 60), 2))"
+        case "F":
+            return
+                "\(padded(date.year, 4))-\(padded(Int64(date.month), 2))-\(padded(Int64(date.day), 2))"
+        case "T":
+            return
+                "\(padded(Int64(hour), 2)):\(padded(Int64(date.secondOfDay / 60 % 60), 2)):\(padded(Int64(date.secondOfDay % 60), 2))"
         case "G": return padded(week.year, 4)
         case "V": return padded(Int64(week.week), 2)
         case "u": return "\(date.weekday)"
@@ -75,7 +79,8 @@ extension TimeFormat {
 
     private static func fraction(_ time: Timestamp, _ width: Int) -> String {
         let digits = padded(Int64(time.nanoseconds), 9)
-        return width <= 9 ? String(digits.prefix(width)) : digits + String(repeating: "0", count: width - 9)
+        return width <= 9
+            ? String(digits.prefix(width)) : digits + String(repeating: "0", count: width - 9)
     }
 
     private static func zoneText(_ offset: Int32) -> String {

@@ -44,7 +44,8 @@ public struct TimeFormat: Sendable {
 
     private static func compile(_ text: String) throws(FormatError) -> [Step] {
         let expanded = [
-            "%T": "%H:%M:%S", "%X": "%H:%M:%S", "%D": "%m/%d/%y", "%x": "%m/%d/%y", "%F": "%Y-%m-%d",
+            "%T": "%H:%M:%S", "%X": "%H:%M:%S", "%D": "%m/%d/%y", "%x": "%m/%d/%y",
+            "%F": "%Y-%m-%d",
             "%R": "%H:%M", "%r": "%I:%M:%S %p", "%c": "%a %b %e %H:%M:%S %Y", "%v": "%e-%b-%Y",
         ]
         var source = text
@@ -69,7 +70,9 @@ public struct TimeFormat: Sendable {
             guard let letter = rest.popFirst(), let found = step(letter, width: width) else {
                 throw FormatError(
                     message: "`\(text)` has a sequence that no time has",
-                    help: "write strptime's sequences, such as `%Y-%m-%dT%H:%M:%S.%LZ`; `%%` is a percent sign")
+                    help:
+                        "write strptime's sequences, such as `%Y-%m-%dT%H:%M:%S.%LZ`; `%%` is a percent sign"
+                )
             }
             steps += found
         }
@@ -133,7 +136,8 @@ struct TimeParts {
             hour = hour % 12 + (isAfternoon ? 12 : 0)
         }
         let year = year ?? CivilDate(seconds: now.seconds).year
-        guard month >= 1, month <= 12, day >= 1, day <= CivilDate.dayCount(year: year, month: month),
+        guard month >= 1, month <= 12, day >= 1,
+            day <= CivilDate.dayCount(year: year, month: month),
             hour <= 24, minute <= 59, second <= 60, abs(year) < 1_000_000
         else { return nil }
         if hour == 24, minute > 0 || second > 0 { return nil }

@@ -11,6 +11,17 @@ public final class HTTPServer: Sendable {
         public var method: String
         /// The path without its query.
         public var path: String
+        /// What follows the `?`.
+        public var query: String
+        /// The headers, names in lower case.
+        public var headers: [(name: String, value: String)]
+        /// The body as it came.
+        public var body: [UInt8]
+
+        /// The value of a header.
+        public func header(_ name: String) -> String? {
+            headers.first { $0.name == name }?.value
+        }
     }
 
     /// What it is answered.
@@ -19,15 +30,19 @@ public final class HTTPServer: Sendable {
         public var status: Int
         /// The type of the body.
         public var contentType: String
+        /// Further headers.
+        public var headers: [(name: String, value: String)]
         /// The body.
         public var body: String
 
         /// An answer by its parts.
         public init(
-            status: Int, contentType: String = "text/plain; charset=utf-8", body: String
+            status: Int, contentType: String = "text/plain; charset=utf-8",
+            headers: [(name: String, value: String)] = [], body: String
         ) {
             self.status = status
             self.contentType = contentType
+            self.headers = headers
             self.body = body
         }
     }
@@ -38,8 +53,6 @@ public final class HTTPServer: Sendable {
         public var description: String
     }
 
-    /// Most bytes of a request's body; routes here need none.
-    static let bodyByteLimit = 64 * 1024
     /// Most connections at a time.
     static let connectionLimit = 256
 
@@ -50,8 +63,11 @@ public final class HTTPServer: Sendable {
     public var port: Int { channel.localAddress?.port ?? 0 }
 
     /// Listens on an address; port 0 stands for any free one.
+    ///
+    /// A request whose body is larger than `bodyByteLimit` is cut off.
     public init(
-        host: String, port: Int, answer: @escaping @Sendable (Request) -> Response
+        host: String, port: Int, bodyByteLimit: Int = 64 * 1024,
+        answer: @escaping @Sendable (Request) -> Response
     ) throws(ListenError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let connections = ConnectionCount()
@@ -66,7 +82,8 @@ public final class HTTPServer: Sendable {
                     return channel.pipeline.configureHTTPServerPipeline(
                         withErrorHandling: true
                     ).flatMapThrowing {
-                        try channel.pipeline.syncOperations.addHandler(RequestHandler(answer))
+                        try channel.pipeline.syncOperations.addHandler(
+                            RequestHandler(bodyByteLimit: bodyByteLimit, answer))
                     }
                 }
                 .bind(host: host, port: port).wait()
@@ -102,9 +119,14 @@ private final class RequestHandler: ChannelInboundHandler {
 
     private let answer: @Sendable (HTTPServer.Request) -> HTTPServer.Response
     private var head: HTTPRequestHead?
-    private var bodyByteCount = 0
+    private let bodyByteLimit: Int
+    private var body: [UInt8] = []
 
-    init(_ answer: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Response) {
+    init(
+        bodyByteLimit: Int,
+        _ answer: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Response
+    ) {
+        self.bodyByteLimit = bodyByteLimit
         self.answer = answer
     }
 
@@ -112,15 +134,18 @@ private final class RequestHandler: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             self.head = head
-            bodyByteCount = 0
+            body.removeAll(keepingCapacity: true)
         case .body(let part):
-            bodyByteCount += part.readableBytes
-            if bodyByteCount > HTTPServer.bodyByteLimit { context.close(promise: nil) }
+            body += part.readableBytesView
+            if body.count > bodyByteLimit { context.close(promise: nil) }
         case .end:
             guard let head else { return }
             let path = head.uri.prefix { $0 != "?" }
             let response = answer(
-                HTTPServer.Request(method: head.method.rawValue, path: String(path)))
+                HTTPServer.Request(
+                    method: head.method.rawValue, path: String(path),
+                    query: String(head.uri.dropFirst(path.count + 1)),
+                    headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body))
             write(response, keepsAlive: head.isKeepAlive, isHead: head.method == .HEAD, context)
         }
     }
@@ -133,6 +158,7 @@ private final class RequestHandler: ChannelInboundHandler {
         var headers = HTTPHeaders()
         headers.add(name: "Content-Type", value: response.contentType)
         headers.add(name: "Content-Length", value: "\(body.readableBytes)")
+        for (name, value) in response.headers { headers.add(name: name, value: value) }
         if !keepsAlive { headers.add(name: "Connection", value: "close") }
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: response.status),

@@ -99,7 +99,8 @@ public enum PluginCatalog {
     }
 
     /// The options within the output's share of the process's memory.
-    private static func limited(_ options: BufferOptions, _ context: PluginContext) -> BufferOptions {
+    private static func limited(_ options: BufferOptions, _ context: PluginContext) -> BufferOptions
+    {
         var options = options
         if options.directory == nil {
             let share = context.outputByteLimit

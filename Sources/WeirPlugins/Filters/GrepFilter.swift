@@ -27,7 +27,8 @@ public final class GrepFilter: Filter {
 
     private static let numbered = (1...20).flatMap { number in
         ["regexp\(number)", "exclude\(number)"].map { name in
-            AnyParameter(Parameter.text(name, default: "", "A field and a pattern, between a blank."))
+            AnyParameter(
+                Parameter.text(name, default: "", "A field and a pattern, between a blank."))
         }
     }
 

@@ -32,7 +32,8 @@ public final class RecordTransformer: Filter {
         sections: [
             SectionDeclaration(
                 "record", .many, takesAnyName: true,
-                "The fields: names and templates with `${record[\"field\"]}`, `${tag}`, `${time}` …")
+                "The fields: names and templates with `${record[\"field\"]}`, `${tag}`, `${time}` …"
+            )
         ],
         examples: [
             "<filter istio.**>\n  @type record_transformer\n  <record>\n"
@@ -253,7 +254,8 @@ struct TemplateFiller {
         return batch.slot(for: value)
     }
 
-    private mutating func append(_ part: Template.Part, row: Int, to text: inout ByteBuffer) -> Bool {
+    private mutating func append(_ part: Template.Part, row: Int, to text: inout ByteBuffer) -> Bool
+    {
         switch part {
         case .literal(let literal): text.append(literal)
         case .field(let path) where path.count == 1:
@@ -331,4 +333,3 @@ struct TemplateFiller {
         readers[key, default: ColumnReader(key, in: batch)].slot(row: row, in: batch)
     }
 }
-

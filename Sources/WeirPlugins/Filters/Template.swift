@@ -137,7 +137,8 @@ indirect enum Template {
         if let path = path(text) { return .field(path) }
         throw Problem(
             message: "`${\(placeholder)}` is not a placeholder that Weir knows",
-            help: "there are ${record[\"field\"]}, ${record[\"a\"][\"b\"]}, ${tag}, ${tag_parts[N]}, "
+            help:
+                "there are ${record[\"field\"]}, ${record[\"a\"][\"b\"]}, ${tag}, ${tag_parts[N]}, "
                 + "${tag_prefix[N]}, ${tag_suffix[N]}, ${hostname} and ${time}; "
                 + "Weir runs no Ruby")
     }

@@ -21,7 +21,8 @@ public enum BufferSection {
             "chunk_limit_records", in: 1...Int.max, "A chunk's limit in events."
         ).optional
         static let fullThreshold = Parameter.float(
-            "chunk_full_threshold", default: 0.95, "The part of a chunk's limit at which it is sent.")
+            "chunk_full_threshold", default: 0.95,
+            "The part of a chunk's limit at which it is sent.")
         static let totalSize = Parameter.size(
             "total_limit_size", "The limit of all chunks in bytes; at most the process's share."
         ).optional
@@ -86,7 +87,8 @@ public enum BufferSection {
 
     private static let ignored = [
         IgnoredParameter(
-            "flush_thread_interval", because: "sending threads wake when there is something to send"),
+            "flush_thread_interval", because: "sending threads wake when there is something to send"
+        ),
         IgnoredParameter(
             "flush_thread_burst_interval",
             because: "sending threads wake when there is something to send"),
@@ -95,7 +97,8 @@ public enum BufferSection {
         IgnoredParameter("compress", because: "chunks are kept as they will be sent"),
         IgnoredParameter("decompression_size_limit", because: "chunks are never compressed"),
         IgnoredParameter(
-            "disable_chunk_backup", because: "what is given up goes to the dead letter, event by event"),
+            "disable_chunk_backup",
+            because: "what is given up goes to the dead letter, event by event"),
         IgnoredParameter("file_permission", because: "buffer files are made with mode 0640"),
         IgnoredParameter("dir_permission", because: "buffer folders are made with mode 0755"),
     ]
@@ -139,7 +142,9 @@ public enum BufferSection {
         return options
     }
 
-    private static func keys(_ argument: String, _ section: Section) throws(SectionError) -> [String] {
+    private static func keys(
+        _ argument: String, _ section: Section
+    ) throws(SectionError) -> [String] {
         do throws(ValueError) {
             return try ValueText.array(argument).compactMap { value in
                 if case .string(let key) = value { key } else { nil }

@@ -64,12 +64,14 @@ public final class FileDestination: ChunkDestination {
 
     init(_ section: Section, options: BufferOptions) {
         let isSecondary = section.type == "secondary_file"
-        format = isSecondary
+        format =
+            isSecondary
             ? .json
             : LineFormat(
                 section.section("format"),
                 default: .outFile(delimiter: "\t", writesTag: true, writesTime: true))
-        path = isSecondary
+        path =
+            isSecondary
             ? "\(section[P.directory])/\(section[P.basename])" : section[P.path]
         appends = isSecondary || section[P.append]
         compresses = !isSecondary && section[P.compress] == .gzip

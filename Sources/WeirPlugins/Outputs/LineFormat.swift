@@ -20,7 +20,8 @@ enum LineFormat: Sendable {
             "add_newline", default: true, "Whether a line feed follows.")
         static let delimiter = Parameter.text(
             "delimiter", default: "\t", "What stands between time, tag and record.")
-        static let outputTag = Parameter.flag("output_tag", default: true, "Whether the tag is written.")
+        static let outputTag = Parameter.flag(
+            "output_tag", default: true, "Whether the tag is written.")
         static let outputTime = Parameter.flag(
             "output_time", default: true, "Whether the time is written.")
     }

@@ -68,7 +68,8 @@ enum BulkAnswer: Equatable {
         for key in ["type", "reason"] {
             if case .string(let part)? = error[key] { text += " \(part)" }
         }
-        if case .object(let cause)? = error["caused_by"], case .string(let part)? = cause["reason"] {
+        if case .object(let cause)? = error["caused_by"], case .string(let part)? = cause["reason"]
+        {
             text += ": \(part)"
         }
         return String(text.prefix(2000))

@@ -25,7 +25,8 @@ final class DocumentEncoder: ChunkEncoder {
         if let target = options.targetIndexKey, target.count == 1 { excluded += target }
         if let key = options.tagKey { excluded.append(key) }
         excludedKeys = excluded
-        makesIDs = options.idPath == nil && options.operation != .update && options.operation != .upsert
+        makesIDs =
+            options.idPath == nil && options.operation != .update && options.operation != .upsert
     }
 
     func begin(_ batch: EventBatch) {
@@ -203,7 +204,9 @@ final class DocumentEncoder: ChunkEncoder {
     }
 
     /// Writes a record that must be changed inside, without its closing brace.
-    private func appendRewritten(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) -> Bool {
+    private func appendRewritten(
+        row: Int, of batch: EventBatch, to buffer: inout ByteBuffer
+    ) -> Bool {
         var record = batch.record(row: row)
         for key in excludedKeys { record[key] = nil }
         if options.operation == .update || options.operation == .upsert {

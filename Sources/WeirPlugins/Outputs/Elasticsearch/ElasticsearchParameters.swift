@@ -37,7 +37,8 @@ enum ElasticsearchParameters {
         "ssl_min_version", default: .tls12, "The oldest TLS version.")
     // Index
     static let indexName = Parameter.text(
-        "index_name", default: "fluentd", "The index; `${tag}`, `${field}` and dates are filled in.")
+        "index_name", default: "fluentd", "The index; `${tag}`, `${field}` and dates are filled in."
+    )
     static let logstashFormat = Parameter.flag(
         "logstash_format", default: false, "Whether there is an index a day, and `@timestamp`.")
     static let logstashPrefix = Parameter.text(
@@ -45,7 +46,8 @@ enum ElasticsearchParameters {
     static let logstashSeparator = Parameter.text(
         "logstash_prefix_separator", default: "-", "What stands between prefix and date.")
     static let logstashDate = Parameter.text(
-        "logstash_dateformat", default: "%Y.%m.%d", "The date of an index, in strftime's sequences.")
+        "logstash_dateformat", default: "%Y.%m.%d", "The date of an index, in strftime's sequences."
+    )
     static let utcIndex = Parameter.flag(
         "utc_index", default: true, "Whether an index's date is of UTC.")
     static let targetIndexKey = Parameter.text(

@@ -101,7 +101,8 @@ struct ElasticsearchSection {
         if section.isSet(P.cloudID) { return [try cloudHost(section)] }
         let written = section[P.hosts]
         guard !written.isEmpty else {
-            let name = section[P.host].contains(":") && !section[P.host].hasPrefix("[")
+            let name =
+                section[P.host].contains(":") && !section[P.host].hasPrefix("[")
                 ? "[\(section[P.host])]" : section[P.host]
             let url = "\(section[P.scheme].rawValue)://\(name):\(section[P.port])"
             return [ElasticsearchConnection.Host(url: url + pathPrefix(section[P.path]))]
@@ -111,7 +112,9 @@ struct ElasticsearchSection {
             guard let host = host(text, section) else {
                 throw SectionError(
                     section.location(of: P.hosts), "`\(shown(text))` is not a host",
-                    help: "write `host:port`, or a URL such as `https://user:password@host:9200/path`")
+                    help:
+                        "write `host:port`, or a URL such as `https://user:password@host:9200/path`"
+                )
             }
             hosts.append(host)
         }
@@ -185,7 +188,9 @@ struct ElasticsearchSection {
     ) throws(SectionError) -> ElasticsearchConnection.Host {
         let pieces = section[P.cloudID].split(separator: ":", maxSplits: 1).map(String.init)
         let parts = pieces.count == 2 ? Base64.bytes(of: pieces[1]) : nil
-        let names = parts?.split(separator: UInt8(ascii: "$")).map { String(decoding: $0, as: UTF8.self) }
+        let names = parts?.split(separator: UInt8(ascii: "$")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         guard let names, names.count >= 2 else {
             throw SectionError(
                 section.location(of: P.cloudID), "`cloud_id` is not that of a deployment",

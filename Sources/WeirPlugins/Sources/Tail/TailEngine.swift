@@ -82,7 +82,9 @@ final class TailEngine {
 
     /// Writes down what is delivered.
     func savePositions() {
-        if let problem = registry.save(paths: order.compactMap { paths[$0] }) { around.log(problem) }
+        if let problem = registry.save(paths: order.compactMap { paths[$0] }) {
+            around.log(problem)
+        }
     }
 
     // MARK: Finding files
@@ -190,7 +192,8 @@ final class TailEngine {
     ) -> Bool {
         var newest: Timestamp?
         for found in RotatedFiles.siblings(
-            of: tailed.path, except: around.options.positionFile) where found.status.identity != current {
+            of: tailed.path, except: around.options.positionFile)
+        where found.status.identity != current {
             guard let file = openFile(tailed, at: found.path) else { continue }
             let fingerprint = Generation.fingerprint(of: file)
             if let left = registry.rotated(tailed.path, found.status.identity, fingerprint) {
@@ -248,7 +251,7 @@ final class TailEngine {
         // Several rotations since the last look: the files in between were never seen.
         if let formerModified {
             for found in RotatedFiles.siblings(
-            of: tailed.path, except: around.options.positionFile)
+                of: tailed.path, except: around.options.positionFile)
             where found.status.modified > formerModified
                 && found.status.identity != status?.identity
                 && holder(of: found.status.identity) == nil

@@ -73,13 +73,15 @@ extension TailSource {
                 "pos_file_compaction_interval", because: "the file is written whole each time"),
             IgnoredParameter(
                 "skip_refresh_on_startup", because: "looking for files takes milliseconds"),
-            IgnoredParameter("read_lines_limit", because: "files are read in blocks, in fair turns"),
+            IgnoredParameter(
+                "read_lines_limit", because: "files are read in blocks, in fair turns"),
             IgnoredParameter("enable_watch_timer", because: "the timer and inotify work together"),
             IgnoredParameter("enable_stat_watcher", because: "the timer and inotify work together"),
             IgnoredParameter(
                 "open_on_every_update", because: "a rotated file stays readable while it is open"),
             IgnoredParameter(
-                "multiline_flush_interval", because: "`partial_line_timeout` says it for all parsers"),
+                "multiline_flush_interval",
+                because: "`partial_line_timeout` says it for all parsers"),
         ],
         sections: [
             SectionDeclaration(
