@@ -126,19 +126,6 @@ extension EventBatch {
         return true
     }
 
-    /// Puts other fields in a row's place; the row keeps its line, time and identity.
-    /// - Returns: Whether there was room for the shape.
-    public func replace(row: Int, shape: Shape, slots values: [Slot]) -> Bool {
-        precondition(values.count == shape.keys.count, "a slot per key")
-        guard let index = index(of: shape) else { return false }
-        rows[row].shape = index
-        rows[row].firstSlot = UInt32(truncatingIfNeeded: slotCount)
-        rows[row].sourceLength = 0
-        for slot in values { append(slot) }
-        for column in columns.indices { columns[column].slots[row] = .absent }
-        return true
-    }
-
     /// A slot that holds a value.
     public func slot(for value: Value) -> Slot? {
         switch value {

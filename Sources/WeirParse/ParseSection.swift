@@ -25,20 +25,27 @@ enum ParseParameters {
         "null_empty_string", default: false, "Whether an empty text is null.")
 
     static let all: [AnyParameter] = [
-        AnyParameter(types), AnyParameter(timeKey), AnyParameter(timeType),
-        AnyParameter(timeFormat),
-        AnyParameter(keepTimeKey), AnyParameter(timeZone), AnyParameter(localTime),
-        AnyParameter(utc),
+        AnyParameter(types), AnyParameter(timeKey), AnyParameter(timeType), AnyParameter(timeFormat),
+        AnyParameter(keepTimeKey), AnyParameter(timeZone), AnyParameter(localTime), AnyParameter(utc),
         AnyParameter(estimate), AnyParameter(nullPattern), AnyParameter(nullEmpty),
     ]
 
     static let ignored = [
-        IgnoredParameter(
-            "timeout", because: "patterns are limited in steps, so none runs for long"),
+        IgnoredParameter("timeout", because: "patterns are limited in steps, so none runs for long"),
         IgnoredParameter(
             "json_parser", because: "Weir has one JSON reader, faster than those it chooses from"),
         IgnoredParameter("stream_buffer_size", because: "files are read in blocks"),
     ]
+}
+
+/// A mistake that only the reading of several parameters together shows.
+public struct SectionError: Error, Sendable {
+    /// The remark for the user.
+    public var diagnostic: Diagnostic
+
+    init(_ location: SourceLocation, _ message: String, help: String) {
+        diagnostic = Diagnostic(at: location, message, help: help)
+    }
 }
 
 extension ParseOptions {

@@ -82,9 +82,7 @@ final class TailEngine {
 
     /// Writes down what is delivered.
     func savePositions() {
-        if let problem = registry.save(paths: order.compactMap { paths[$0] }) {
-            around.log(problem)
-        }
+        if let problem = registry.save(paths: order.compactMap { paths[$0] }) { around.log(problem) }
     }
 
     // MARK: Finding files
@@ -102,20 +100,15 @@ final class TailEngine {
     }
 
     private func matchingPaths(_ wall: Timestamp) -> [String] {
-        let options = around.options
         var found: [String] = []
-        for text in options.paths {
-            let pattern = TailPattern(text, policy: options.globPolicy, zone: options.pathZone)
-            around.watch(FileNames.folder(of: pattern.expanded(at: wall)))
-            found += pattern.paths(at: wall)
+        for pattern in around.options.paths {
+            let pattern = TailPattern.expanded(pattern, at: wall)
+            around.watch(FileNames.folder(of: pattern))
+            found += TailPattern.isGlob(pattern) ? FileNames.matching(pattern) : [pattern]
         }
-        let excluded = options.excludedPaths.map { text in
-            TailPattern(text, policy: .extended, zone: options.pathZone).expanded(at: wall)
-        }
-        var seen: Set<String> = []
+        let excluded = around.options.excludedPaths.map { TailPattern.expanded($0, at: wall) }
         return found.filter { path in
             !excluded.contains { FileNames.pattern($0, names: path) } && isRecent(path, wall)
-                && seen.insert(path).inserted
         }
     }
 
@@ -191,9 +184,7 @@ final class TailEngine {
         _ tailed: TailedPath, _ current: FileIdentity?, _ moment: Moment
     ) -> Bool {
         var newest: Timestamp?
-        for found in RotatedFiles.siblings(
-            of: tailed.path, except: around.options.positionFile)
-        where found.status.identity != current {
+        for found in RotatedFiles.siblings(of: tailed.path) where found.status.identity != current {
             guard let file = openFile(tailed, at: found.path) else { continue }
             let fingerprint = Generation.fingerprint(of: file)
             if let left = registry.rotated(tailed.path, found.status.identity, fingerprint) {
@@ -250,8 +241,7 @@ final class TailEngine {
         tailed.retireCurrent(now: moment.monotonic)
         // Several rotations since the last look: the files in between were never seen.
         if let formerModified {
-            for found in RotatedFiles.siblings(
-                of: tailed.path, except: around.options.positionFile)
+            for found in RotatedFiles.siblings(of: tailed.path)
             where found.status.modified > formerModified
                 && found.status.identity != status?.identity
                 && holder(of: found.status.identity) == nil
@@ -324,7 +314,7 @@ final class TailEngine {
         }
         if tailed.older.isEmpty, tailed.current == nil,
             case .failure(let error) = FileStatus.of(tailed.path), error.isAbsence,
-            !around.options.paths.contains(tailed.path)
+            TailPattern.isGlobbed(tailed.path, around.options.paths)
         {
             paths[tailed.path] = nil
             order.removeAll { $0 == tailed.path }

@@ -1,5 +1,3 @@
-import WeirCore
-
 /// What `@type tail` reads and how: Fluentd's parameters, and a few of Weir's.
 public struct TailOptions: Sendable {
     /// What becomes of a line beyond the limit.
@@ -10,27 +8,8 @@ public struct TailOptions: Sendable {
         case truncate
     }
 
-    /// Which wildcards a path may have, in Fluentd's words.
-    public enum GlobPolicy: String, Sendable, CaseIterable {
-        /// Only where there is a `*`.
-        case backwardCompatible = "backward_compatible"
-        /// `*`, `?` and `[…]`.
-        case extended
-        /// These and `{a,b}`.
-        case always
-    }
-
-    /// The largest `max_line_size`.
-    public static let largestLineByteLimit = 64 << 20
-
     /// The paths and patterns to follow.
     public var paths: [String] = []
-    /// Which wildcards a path may have.
-    public var globPolicy = GlobPolicy.backwardCompatible
-    /// The zone of dates in paths.
-    public var pathZone = TimeZone.local
-    /// Most bytes read from one file in a second; `nil` for no limit.
-    public var bytesPerSecond: Int?
     /// Patterns of paths to leave alone.
     public var excludedPaths: [String] = []
     /// The tag; `*` stands for the path with dots for slashes.

@@ -1,59 +1,23 @@
+import Glibc
 import WeirCore
-import WeirHost
 
 /// Paths as users write them: with dates and wildcards.
-struct TailPattern {
-    private let text: String
-    private let policy: TailOptions.GlobPolicy
-    private let zone: TimeZone
-
-    /// A path or pattern of a tail.
-    init(_ text: String, policy: TailOptions.GlobPolicy, zone: TimeZone) {
-        self.text = text
-        self.policy = policy
-        self.zone = zone
-    }
-
-    /// The pattern with its dates filled in.
-    func expanded(at time: Timestamp) -> String {
-        text.contains("%") ? TimeFormat.text(of: time, format: text, zone: zone) : text
-    }
-
-    /// The paths that it names at a time: of a pattern those that exist, of a plain path itself.
-    func paths(at time: Timestamp) -> [String] {
-        let pattern = expanded(at: time)
-        guard policy == .always else {
-            return Self.isGlob(pattern, policy) ? FileNames.matching(pattern) : [pattern]
-        }
-        return Self.alternatives(of: pattern).flatMap { pattern in
-            Self.isGlob(pattern, policy) ? FileNames.matching(pattern) : [pattern]
-        }
+enum TailPattern {
+    /// The pattern with its strftime sequences filled in, in local time.
+    static func expanded(_ pattern: String, at time: Timestamp) -> String {
+        guard pattern.contains("%") else { return pattern }
+        var seconds = time_t(time.seconds)
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        var room = [CChar](repeating: 0, count: 4096)
+        let count = strftime(&room, room.count, pattern, &parts)
+        guard count > 0 else { return pattern }
+        return String(decoding: room.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// Whether a pattern has wildcards.
-    private static func isGlob(_ pattern: String, _ policy: TailOptions.GlobPolicy) -> Bool {
-        switch policy {
-        case .backwardCompatible: pattern.contains("*")
-        case .extended, .always: pattern.contains { "*?[".contains($0) }
-        }
-    }
+    static func isGlob(_ pattern: String) -> Bool { pattern.contains { "*?[".contains($0) } }
 
-    /// The patterns that `{a,b}` stands for, at most 1,000.
-    static func alternatives(of pattern: String) -> [String] {
-        var done: [String] = []
-        var open = [pattern]
-        while let next = open.popLast(), done.count + open.count < 1000 {
-            guard let end = next.firstIndex(of: "}"),
-                let start = next[..<end].lastIndex(of: "{")
-            else {
-                done.append(next)
-                continue
-            }
-            let inner = next[next.index(after: start)..<end]
-            for part in inner.split(separator: ",", omittingEmptySubsequences: false) {
-                open.append(String(next[..<start]) + part + String(next[next.index(after: end)...]))
-            }
-        }
-        return done.sorted()
-    }
+    /// Whether a path comes from a pattern with wildcards or dates, and not from its plain name.
+    static func isGlobbed(_ path: String, _ patterns: [String]) -> Bool { !patterns.contains(path) }
 }

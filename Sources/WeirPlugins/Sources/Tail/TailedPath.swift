@@ -40,9 +40,7 @@ enum RotatedFiles {
     }
 
     /// The files beside a path whose names begin with its own, oldest change first.
-    ///
-    /// A position file beside the log, and what Weir keeps beside it, are not logs.
-    static func siblings(of path: String, except positionFile: String?) -> [Found] {
+    static func siblings(of path: String) -> [Found] {
         var found: [Found] = []
         var seen: Set<FileIdentity> = []
         // A link's files rotate where it points to, as the kubelet's do.
@@ -52,7 +50,6 @@ enum RotatedFiles {
             for name in FileNames.inFolder(folder) where name.hasPrefix(base) && name != base {
                 if compressedEndings.contains(where: { name.hasSuffix($0) }) { continue }
                 let full = "\(folder)/\(name)"
-                if let positionFile, full.hasPrefix(positionFile) { continue }
                 guard case .success(let status) = FileStatus.of(full), status.isRegular,
                     seen.insert(status.identity).inserted
                 else { continue }
