@@ -122,7 +122,9 @@ struct GenerationRegistry {
     }
 
     /// Where a rotated file of a path was left, or `nil` when it is not one of the path's.
-    func rotated(_ path: String, _ identity: FileIdentity, _ fingerprint: UInt64?) -> GenerationEntry? {
+    func rotated(
+        _ path: String, _ identity: FileIdentity, _ fingerprint: UInt64?
+    ) -> GenerationEntry? {
         let known = generations.last { entry in
             entry.path == path && entry.device == identity.device && entry.inode == identity.inode
                 && (entry.fingerprint == 0 || entry.fingerprint == fingerprint)

@@ -82,7 +82,9 @@ final class TailEngine {
 
     /// Writes down what is delivered.
     func savePositions() {
-        if let problem = registry.save(paths: order.compactMap { paths[$0] }) { around.log(problem) }
+        if let problem = registry.save(paths: order.compactMap { paths[$0] }) {
+            around.log(problem)
+        }
     }
 
     // MARK: Finding files
@@ -161,7 +163,7 @@ final class TailEngine {
             return file
         } catch {
             if !error.isAbsence, !tailed.isReportedUnreadable {
-                tailed.isReportedUnreadable = around.options.reportsPermissionOnce
+                tailed.isReportedUnreadable = true
                 around.log(.unreadable(path: tailed.path, reason: "\(error)"))
                 around.metrics.unreadable.add()
             }

@@ -1,3 +1,5 @@
+import WeirCore
+
 /// What `@type tail` reads and how: Fluentd's parameters, and a few of Weir's.
 public struct TailOptions: Sendable {
     /// What becomes of a line beyond the limit.
@@ -8,10 +10,32 @@ public struct TailOptions: Sendable {
         case truncate
     }
 
+    /// Which characters make a path a pattern.
+    public enum GlobPolicy: String, Sendable, CaseIterable {
+        /// Only a path with `*` is a pattern.
+        case backwardCompatible = "backward_compatible"
+        /// `*`, `?` and `[…]`.
+        case extended
+        /// These and `{a,b}`.
+        case always
+    }
+
+    /// How the bytes of the files are to be read.
+    public enum Encoding: Sendable {
+        /// UTF-8; what is not is replaced.
+        case utf8
+        /// One byte a character: each becomes the Unicode character of its number.
+        case latin1
+    }
+
     /// The paths and patterns to follow.
     public var paths: [String] = []
     /// Patterns of paths to leave alone.
     public var excludedPaths: [String] = []
+    /// Which characters make a path a pattern.
+    public var globPolicy = GlobPolicy.backwardCompatible
+    /// The zone of dates in paths.
+    public var pathZone: TimeZone = .local
     /// The tag; `*` stands for the path with dots for slashes.
     public var tag = ""
     /// The file of positions; `nil` for none.
@@ -34,12 +58,18 @@ public struct TailOptions: Sendable {
     public var emitsUnmatchedLines = false
     /// A field that receives the file's path.
     public var pathKey: String?
+    /// How the bytes are to be read.
+    public var encoding = Encoding.utf8
     /// How long a last line without its line end is waited for; `nil` for as long as it takes.
     public var partialLineTimeout: Duration?
+    /// How long the further lines of an event are waited for; `nil` for as long as it takes.
+    public var multilineTimeout: Duration?
     /// Most bytes read from one file before the next has its turn.
     public var turnByteLimit = 256 * 1024
-    /// Whether a file that may not be read is reported once only.
-    public var reportsPermissionOnce = true
+    /// Most bytes read from one file in a second; `nil` for no limit.
+    public var bytesPerSecond: Int?
+    /// Files that share a limit of lines.
+    public var group: TailGroup?
 
     /// Fluentd's defaults.
     public init() {}

@@ -109,7 +109,13 @@ public final class TailSource: Source {
 
     public func stop() {
         let wasReading = phase.withLock { phase in
-            defer { if phase == .reading { phase = .stopping } else if phase == .idle { phase = .stopped } }
+            defer {
+                if phase == .reading {
+                    phase = .stopping
+                } else if phase == .idle {
+                    phase = .stopped
+                }
+            }
             return phase == .reading
         }
         guard wasReading else { return }
