@@ -38,16 +38,6 @@ enum ParseParameters {
     ]
 }
 
-/// A mistake that only the reading of several parameters together shows.
-public struct SectionError: Error, Sendable {
-    /// The remark for the user.
-    public var diagnostic: Diagnostic
-
-    init(_ location: SourceLocation, _ message: String, help: String) {
-        diagnostic = Diagnostic(at: location, message, help: help)
-    }
-}
-
 extension ParseOptions {
     /// Reads the options of a `<parse>`.
     init(
