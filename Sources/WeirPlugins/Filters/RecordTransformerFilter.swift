@@ -136,6 +136,7 @@ public final class RecordTransformerFilter: Filter {
         return templates
     }
 
+    /// Fills in the templates of every row, each as its record was before the filter.
     public func apply(to batch: EventBatch, refused: (_ row: Int, _ reason: String) -> Void) {
         let plan = plan(for: batch.tag)
         guard var evaluation = TemplateEvaluation(plan, over: batch, zone: zone) else {
