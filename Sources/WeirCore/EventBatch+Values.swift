@@ -117,7 +117,17 @@ extension EventBatch {
             guard let slot = slot(for: value) else { return false }
             values.append(slot)
         }
-        guard let index = index(of: Shape(record.fields.map(\.key))) else { return false }
+        return replace(row: row, shape: Shape(record.fields.map(\.key)), slots: values)
+    }
+
+    /// Puts other fields in a row's place, a slot per key of the shape; `absent` leaves one out.
+    ///
+    /// The row keeps its line, time and identity.
+    /// - Returns: Whether there was room.
+    @discardableResult
+    public func replace(row: Int, shape: Shape, slots values: [Slot]) -> Bool {
+        precondition(values.count == shape.keys.count, "a slot per key")
+        guard let index = index(of: shape) else { return false }
         rows[row].shape = index
         rows[row].firstSlot = UInt32(slotCount)
         rows[row].sourceLength = 0
@@ -148,6 +158,31 @@ extension EventBatch {
         }
     }
 
+    /// Appends a row with the same fields, time and line, as another event of that line.
+    /// - Returns: The new row.
+    public func appendCopy(of row: Int, ordinal: UInt16) -> Int {
+        var copy = rows[row]
+        copy.ordinal = ordinal
+        rows.append(copy)
+        for column in columns.indices { columns[column].slots.append(columns[column].slots[row]) }
+        return rows.count - 1
+    }
+
+    /// Takes over the bytes of another batch, so that its slots can stand in this one.
+    /// - Returns: What turns the other's slots into this one's, or `nil` when there is no room.
+    public func adopt(bytesOf other: EventBatch) -> AdoptedBytes? {
+        let start = arena.count
+        guard start + other.blockCount + other.arena.count <= Self.blockByteLimit else {
+            return nil
+        }
+        arena.append(UnsafeRawBufferPointer(start: other.pointer(0), count: other.blockCount))
+        let middle = arena.count
+        arena.append(other.arena.bytes)
+        return AdoptedBytes(
+            blockStart: UInt32(truncatingIfNeeded: start),
+            arenaStart: UInt32(truncatingIfNeeded: middle))
+    }
+
     /// A copy that shares nothing, for a second road through other filters.
     public func copy() -> EventBatch {
         let copy = EventBatch(blockCapacity: max(blockCount, 64))
@@ -163,5 +198,19 @@ extension EventBatch {
         copy.slots.update(from: slots, count: slotCount)
         copy.slotCount = slotCount
         return copy
+    }
+}
+
+/// Where the bytes of another batch begin in the arena of the one that took them over.
+public struct AdoptedBytes: Sendable {
+    let blockStart: UInt32
+    let arenaStart: UInt32
+
+    /// The other batch's slot as a slot of this one.
+    @inline(__always)
+    public func slot(_ slot: Slot) -> Slot {
+        let start = slot.offset & Slot.arenaBit == 0 ? blockStart : arenaStart
+        let offset = (slot.offset & ~Slot.arenaBit) &+ start
+        return Slot(slot.type, offset: offset | Slot.arenaBit, length: slot.length)
     }
 }

@@ -53,16 +53,23 @@ public final class FilterStage: @unchecked Sendable {
         turn.withLock { _ in
             var refused: [RefusedRow] = []
             filter.apply(to: batch) { row, reason in
-                refused.append(RefusedRow(row: row, reason: reason))
+                // At once: a filter that keeps the record as well may go on to change it.
+                var encoder = BatchEncoder(batch)
+                var text = ByteBuffer(capacity: 1024)
+                encoder.append(row: row, to: &text)
+                refused.append(
+                    RefusedRow(
+                        recordText: Array(text.bytes), time: batch.rows[row].time, reason: reason))
             }
             return (filter.replacement(for: batch) ?? batch, refused)
         }
     }
 }
 
-/// A row that a filter failed on.
+/// A row that a filter failed on, as it was then.
 struct RefusedRow {
-    var row: Int
+    var recordText: [UInt8]
+    var time: Timestamp
     var reason: String
 }
 
@@ -220,13 +227,10 @@ public final class Router: RefusalSink {
         _ ticket: DeliveryTicket
     ) {
         metrics.filterFailures.add(rows.count)
-        var encoder = BatchEncoder(batch)
-        let events = rows.map { refused in
-            var buffer = ByteBuffer(capacity: 1024)
-            encoder.append(row: refused.row, to: &buffer)
-            return RefusedEvent(
-                recordText: Array(buffer.bytes), tag: batch.tag, time: batch.rows[refused.row].time,
-                component: filter, reason: refused.reason)
+        let events = rows.map { row in
+            RefusedEvent(
+                recordText: row.recordText, tag: batch.tag, time: row.time, component: filter,
+                reason: row.reason)
         }
         if label == Self.errorLabel {
             // What fails inside @ERROR must not come back to it.
