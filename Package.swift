@@ -45,7 +45,8 @@ let package = Package(
         + module("WeirConfig", dependencies: ["WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
         + module("WeirHost", dependencies: ["CCurl", "CShims", "CZlib", "WeirCore"])
-        + module("WeirParse", dependencies: ["WeirConfig", "WeirCore"])
+        + module(
+            "WeirParse", dependencies: ["WeirConfig", "WeirCore"], testDependencies: ["WeirHost"])
         + module(
             "WeirPlugins",
             dependencies: [
