@@ -50,7 +50,8 @@ let package = Package(
         + module(
             "WeirPlugins",
             dependencies: [
-                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
+                "WeirPipeline",
             ])
         + module("WeirPipeline", dependencies: ["CShims", "WeirConfig", "WeirCore", "WeirMetrics"])
 )

@@ -19,6 +19,7 @@ public final class JSONParser: LineParser {
         finisher = try makeFinisher(options, section)
     }
 
+    /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
         scanner.scan(into: batch, time: now)

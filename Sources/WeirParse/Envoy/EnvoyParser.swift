@@ -79,6 +79,7 @@ public final class EnvoyParser: LineParser {
     /// The formats that text lines are read by.
     public var formats: [EnvoyFormat] { readers.map(\.format) }
 
+    /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
         for index in batch.lines.indices { read(line: index, batch, now) }
