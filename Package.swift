@@ -68,7 +68,8 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ])
-        + module("WeirParse", dependencies: ["WeirConfig", "WeirCore"])
+        + module(
+            "WeirParse", dependencies: ["WeirConfig", "WeirCore"], testDependencies: ["WeirHost"])
         + module(
             "WeirPlugins",
             dependencies: [

@@ -7,7 +7,8 @@ public final class JSONParser: LineParser {
     public static let declaration = ComponentDeclaration(
         .parser, type: "json", "Reads a JSON object a line; an array gives one event per object.",
         parameters: ParseParameters.all, ignored: ParseParameters.ignored,
-        examples: ["<parse>\n  @type json\n  time_key start_time\n  time_format %iso8601\n</parse>"])
+        examples: ["<parse>\n  @type json\n  time_key start_time\n  time_format %iso8601\n</parse>"]
+    )
 
     private let scanner = JSONLineScanner()
     private let finisher: RowFinisher
@@ -18,6 +19,7 @@ public final class JSONParser: LineParser {
         finisher = try makeFinisher(options, section)
     }
 
+    /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
         scanner.scan(into: batch, time: now)

@@ -23,6 +23,7 @@ public final class NoneParser: LineParser {
         finisher = try makeFinisher(try ParseOptions(section), section)
     }
 
+    /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
         for index in batch.lines.indices {

@@ -31,6 +31,8 @@ public struct ParseOptions: Sendable {
     public var timeFormat: String?
     /// Whether the time's field stays in the record.
     public var keepsTimeKey = false
+    /// Whether an event stays whose time cannot be read, as if it told none.
+    public var keepsUnreadableTimes = false
     /// Whether an event without a time happened when it was read.
     public var estimatesTime = true
     /// A pattern of values that are null.

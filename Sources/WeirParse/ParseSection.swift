@@ -25,13 +25,16 @@ enum ParseParameters {
         "null_empty_string", default: false, "Whether an empty text is null.")
 
     static let all: [AnyParameter] = [
-        AnyParameter(types), AnyParameter(timeKey), AnyParameter(timeType), AnyParameter(timeFormat),
-        AnyParameter(keepTimeKey), AnyParameter(timeZone), AnyParameter(localTime), AnyParameter(utc),
+        AnyParameter(types), AnyParameter(timeKey), AnyParameter(timeType),
+        AnyParameter(timeFormat),
+        AnyParameter(keepTimeKey), AnyParameter(timeZone), AnyParameter(localTime),
+        AnyParameter(utc),
         AnyParameter(estimate), AnyParameter(nullPattern), AnyParameter(nullEmpty),
     ]
 
     static let ignored = [
-        IgnoredParameter("timeout", because: "patterns are limited in steps, so none runs for long"),
+        IgnoredParameter(
+            "timeout", because: "patterns are limited in steps, so none runs for long"),
         IgnoredParameter(
             "json_parser", because: "Weir has one JSON reader, faster than those it chooses from"),
         IgnoredParameter("stream_buffer_size", because: "files are read in blocks"),

@@ -51,6 +51,7 @@ public final class RegexpParser: LineParser {
             try ParseOptions(section, defaultTimeKey: "time"), section)
     }
 
+    /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
         var slots: [Slot] = []

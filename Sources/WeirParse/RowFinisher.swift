@@ -37,6 +37,7 @@ final class RowFinisher {
             let slot = reader.slot(row: row, in: batch)
             guard slot.isPresent, slot.type != .null else { continue }
             guard let time = time(slot, in: batch, now: now) else {
+                if options.keepsUnreadableTimes { continue }
                 batch.drop(row: row)
                 batch.appendFailure(line: Int(batch.rows[row].line), .badTime)
                 continue
@@ -56,7 +57,9 @@ final class RowFinisher {
         switch options.timeType {
         case .float: return batch.withText(slot) { UnixTime.parse($0) }
         case .unixtime:
-            return batch.withText(slot) { UnixTime.parse($0) }.map { Timestamp(seconds: $0.seconds) }
+            return batch.withText(slot) { UnixTime.parse($0) }.map {
+                Timestamp(seconds: $0.seconds)
+            }
         case .string: return written(slot, in: batch, now: now)
         case .mixed:
             return written(slot, in: batch, now: now) ?? batch.withText(slot) { UnixTime.parse($0) }
@@ -99,7 +102,8 @@ final class RowFinisher {
         guard let wish = options.types.first(where: { $0.key == key }), value != .null else {
             return nil
         }
-        return TypeConversion.convert(value, to: wish.type, argument: wish.argument, zone: options.zone)
+        return TypeConversion.convert(
+            value, to: wish.type, argument: wish.argument, zone: options.zone)
     }
 }
 

@@ -9,7 +9,7 @@ public enum PluginCatalog {
     public static let catalog = ComponentCatalog(
         [TailSource.declaration]
             + [
-                RecordTransformer.declaration, GrepFilter.declaration, ParserFilter.declaration,
+                RecordTransformerFilter.declaration, GrepFilter.declaration, ParserFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, StdoutDestination.declaration,
@@ -43,7 +43,7 @@ public enum PluginCatalog {
     ) throws(SectionError) -> any Filter {
         switch section.type {
         case "record_transformer":
-            return try RecordTransformer(section, hostName: context.hostName)
+            return try RecordTransformerFilter(section, hostName: context.hostName)
         case "grep": return try GrepFilter(section, hostName: context.hostName)
         case "parser": return try ParserFilter(section, hostName: context.hostName)
         default:

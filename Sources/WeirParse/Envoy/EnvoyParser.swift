@@ -1,0 +1,116 @@
+// Hot path: once per log line.
+import WeirConfig
+import WeirCore
+
+/// `@type envoy`: Envoy's access log, in text of any format or in JSON.
+public final class EnvoyParser: LineParser {
+    private enum Parameters {
+        static let format = Parameter.text(
+            "format", default: "",
+            "Envoy's own format string, or `istio` or `envoy` for their default formats; without "
+                + "it each line is recognized as JSON or one of the two.")
+        static let omitsEmpty = Parameter.flag(
+            "omit_empty_values", default: false,
+            "Whether Envoy has `omit_empty_values` set: a missing value leaves nothing, not `-`.")
+    }
+
+    /// The component as users see it.
+    public static let declaration = ComponentDeclaration(
+        .parser, type: "envoy",
+        "Reads Envoy's access log: JSON, Istio's and Envoy's default text, or any format string. "
+            + "Text gives the same records as Istio's JSON; the time is that of `start_time`.",
+        parameters: [AnyParameter(Parameters.format), AnyParameter(Parameters.omitsEmpty)]
+            + ParseParameters.all,
+        ignored: ParseParameters.ignored,
+        examples: [
+            "<parse>\n  @type envoy\n</parse>",
+            "<parse>\n  @type envoy\n"
+                + "  format \"[%START_TIME%] %RESPONSE_CODE% %DURATION% \\\"%REQ(USER-AGENT)%\\\"\\n\"\n"
+                + "</parse>",
+        ])
+
+    /// Most places of ambiguous lines that are kept.
+    public static let ambiguousPositionLimit = 1000
+
+    /// Lines that could be read in several ways, of which the likeliest was taken.
+    public private(set) var ambiguousLineCount = 0
+    /// Where the first such lines began in their source.
+    public private(set) var ambiguousPositions: [UInt64] = []
+
+    private let readers: [EnvoyTextReader]
+    private let scanner: JSONLineScanner?
+    private let finisher: RowFinisher
+
+    /// A parser as a `<parse>` describes it.
+    public init(_ section: Section) throws(SectionError) {
+        let text = section[Parameters.format]
+        let omitsEmpty = section[Parameters.omitsEmpty]
+        let names: [String: [String]] = [
+            "": [EnvoyFormat.istioText, EnvoyFormat.envoyText],
+            "istio": [EnvoyFormat.istioText], "envoy": [EnvoyFormat.envoyText],
+        ]
+        var readers: [EnvoyTextReader] = []
+        do throws(EnvoyFormatError) {
+            for format in names[text] ?? [text] {
+                readers.append(
+                    EnvoyTextReader(try EnvoyFormat(format, omittingEmptyValues: omitsEmpty)))
+            }
+        } catch {
+            throw SectionError(
+                section.location(of: Parameters.format), error.message, help: error.help)
+        }
+        self.readers = readers
+        scanner = names[text] == nil ? nil : JSONLineScanner()
+        var options = try ParseOptions(section, defaultTimeKey: "start_time")
+        if !section.isSet(ParseParameters.keepTimeKey) { options.keepsTimeKey = true }
+        let tellsTime =
+            [ParseParameters.timeKey, ParseParameters.timeFormat]
+            .contains { section.isSet($0) } || section.isSet(ParseParameters.timeType)
+        if !tellsTime {
+            let timed = readers.flatMap(\.format.fields).first { $0.timeFormat != nil }
+            options.timeKey = timed?.name
+            options.timeFormat = timed?.timeFormat
+            // A log's JSON format may write its times in another form: no reason to lose the line.
+            options.keepsUnreadableTimes = true
+        }
+        finisher = try makeFinisher(options, section)
+    }
+
+    /// The formats that text lines are read by.
+    public var formats: [EnvoyFormat] { readers.map(\.format) }
+
+    /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
+    public func parse(into batch: EventBatch, now: Timestamp) {
+        let first = batch.rows.count
+        for index in batch.lines.indices { read(line: index, batch, now) }
+        finisher.finish(batch, from: first, now: now)
+    }
+
+    @inline(__always)
+    private func read(line index: Int, _ batch: EventBatch, _ now: Timestamp) {
+        let line = batch.lines[index]
+        if let scanner, line.length > 0,
+            batch.withBytes(of: line, { $0[0] }) == UInt8(ascii: "{")
+        {
+            return scanner.scan(line: index, into: batch, time: now)
+        }
+        // Envoy's own format ends in a quote, Istio's hardly ever: so few lines are tried twice.
+        let endsInQuote =
+            line.length > 0
+            && batch.withBytes(of: line) { $0[$0.count - 1] } == UInt8(ascii: "\"")
+        for number in readers.indices {
+            let reader = readers[endsInQuote ? readers.count - 1 - number : number]
+            switch reader.read(line: index, batch, now) {
+            case .unmatched: continue
+            case .matched: return
+            case .ambiguous:
+                ambiguousLineCount += 1
+                if ambiguousPositions.count < Self.ambiguousPositionLimit {
+                    ambiguousPositions.append(line.position)
+                }
+                return
+            }
+        }
+        batch.appendFailure(line: index, .unmatched)
+    }
+}
