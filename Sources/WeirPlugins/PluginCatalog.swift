@@ -9,7 +9,8 @@ public enum PluginCatalog {
     public static let catalog = ComponentCatalog(
         [TailSource.declaration]
             + [
-                RecordTransformerFilter.declaration, GrepFilter.declaration, ParserFilter.declaration,
+                RecordTransformerFilter.declaration, GrepFilter.declaration,
+                ParserFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, StdoutDestination.declaration,

@@ -72,7 +72,8 @@ public final class ElasticsearchStandIn: Sendable {
     /// A stand-in on a free port, or on the given one.
     public init(port: Int = 0) throws {
         let store = store
-        server = try HTTPServer(host: "127.0.0.1", port: port, bodyByteLimit: 256 << 20) { request in
+        server = try HTTPServer(host: "127.0.0.1", port: port, bodyByteLimit: 256 << 20) {
+            request in
             store.state.withLock { Self.answer(request, &$0) }
         }
     }
@@ -121,7 +122,8 @@ public final class ElasticsearchStandIn: Sendable {
     private static func response(_ status: Int, _ reason: String) -> HTTPServer.Response {
         HTTPServer.Response(
             status: status, contentType: "application/json",
-            body: "{\"error\":{\"type\":\"stand_in\",\"reason\":\"\(reason)\"},\"status\":\(status)}")
+            body:
+                "{\"error\":{\"type\":\"stand_in\",\"reason\":\"\(reason)\"},\"status\":\(status)}")
     }
 
     /// Everything but `_bulk`: nothing exists, everything can be made.
@@ -168,7 +170,8 @@ public final class ElasticsearchStandIn: Sendable {
         }
         return HTTPServer.Response(
             status: 200, contentType: "application/json",
-            body: "{\"took\":1,\"errors\":\(hasErrors),\"items\":[\(items.joined(separator: ","))]}")
+            body: "{\"took\":1,\"errors\":\(hasErrors),\"items\":[\(items.joined(separator: ","))]}"
+        )
     }
 
     private static func store(

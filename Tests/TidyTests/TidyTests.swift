@@ -21,7 +21,8 @@ struct TidyTests {
         for (index, line) in lines.enumerated() {
             let text = line.drop { $0 == " " }
             let indent = line.count - text.count
-            let isFunction = text.contains("func ") || text.hasPrefix("init(") || text.contains(" init(")
+            let isFunction =
+                text.contains("func ") || text.hasPrefix("init(") || text.contains(" init(")
             guard isFunction, !text.hasPrefix("//"), indent <= 8 else { continue }
             let closing = String(repeating: " ", count: indent) + "}"
             guard let end = lines[index...].firstIndex(of: closing) else { continue }
@@ -73,7 +74,8 @@ struct TidyTests {
         return names.contains { text.contains($0) }
     }
 
-    @Test("import only what the house plan lets them", arguments: SourceTree.files(under: "Sources"))
+    @Test(
+        "import only what the house plan lets them", arguments: SourceTree.files(under: "Sources"))
     func imports(_ path: String) {
         let module = String(path.split(separator: "/")[1])
         guard let allowed = ImportTable.allowed[module] else { return }
@@ -87,7 +89,8 @@ struct TidyTests {
     }
 
     @Test func `have every module in the import table`() {
-        let modules = Set(SourceTree.files(under: "Sources").map { String($0.split(separator: "/")[1]) })
+        let modules = Set(
+            SourceTree.files(under: "Sources").map { String($0.split(separator: "/")[1]) })
         #expect(modules == Set(ImportTable.allowed.keys))
     }
 }
