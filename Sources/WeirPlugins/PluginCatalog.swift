@@ -13,7 +13,8 @@ public enum PluginCatalog {
                 ParserFilter.declaration,
             ]
             + [
-                ElasticsearchSection.declaration, StdoutDestination.declaration,
+                ElasticsearchSection.declaration, DataStreamSection.declaration,
+                StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
                 NullOutput.declaration, RoutingOutputs.copy, RoutingOutputs.relabel,
             ]
@@ -68,6 +69,11 @@ public enum PluginCatalog {
             destination = ElasticsearchDestination(
                 settings.connection, documents: settings.documents, registry: context.registry,
                 name: name)
+        case "elasticsearch_data_stream":
+            let settings = try DataStreamSection(section)
+            destination = ElasticsearchDestination(
+                settings.connection, documents: settings.documents, registry: context.registry,
+                name: name)
         case "stdout": destination = StdoutDestination(section)
         case "file", "secondary_file": destination = FileDestination(section, options: options)
         default:
@@ -87,7 +93,7 @@ public enum PluginCatalog {
         _ section: Section, hasSecondary: Bool
     ) throws(SectionError) -> BufferOptions {
         let buffer = section.section("buffer")
-        let keys = section.type == "elasticsearch" ? ["tag"] : []
+        let keys = section.type.hasPrefix("elasticsearch") ? ["tag"] : []
         var options = try BufferSection.options(
             buffer, defaultKeys: keys, hasSecondary: hasSecondary)
         if section.type == "stdout", buffer == nil { options.flushMode = .immediate }

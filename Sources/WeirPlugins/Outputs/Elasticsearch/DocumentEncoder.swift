@@ -6,6 +6,7 @@ import WeirPipeline
 final class DocumentEncoder: ChunkEncoder {
     private let options: DocumentOptions
     private var index: IndexName
+    private var pipeline: IndexName?
     private var timestamp: ISO8601Writer
     private var encoder: BatchEncoder?
     private var timestampReader: ColumnReader?
@@ -18,10 +19,12 @@ final class DocumentEncoder: ChunkEncoder {
     init(_ options: DocumentOptions) {
         self.options = options
         index = IndexName(options.index, zone: options.usesUTCIndex ? .utc : options.timeZone)
+        pipeline = options.pipeline.map { name in
+            IndexName(.name(name), zone: options.timeZone, keepsCase: true)
+        }
         timestamp = ISO8601Writer(digits: options.timePrecision)
         timeParser = DocumentTime(format: options.timeKeyFormat, zone: options.timeZone)
         var excluded = options.removedKeys
-        if options.leavesOutTimestamp, let key = options.timeKey { excluded.append(key) }
         if let target = options.targetIndexKey, target.count == 1 { excluded += target }
         if let key = options.tagKey { excluded.append(key) }
         excludedKeys = excluded
@@ -95,6 +98,10 @@ final class DocumentEncoder: ChunkEncoder {
         let identity = makesIDs ? EventIdentity(row: row, in: batch) : nil
         var operation = options.operation
         if identity != nil, !options.operationIsChosen { operation = .create }
+        if options.includesIndexInURL {
+            appendIndex(row: row, of: batch, time: time, to: &buffer)
+            buffer.append(byte: 0x0a)
+        }
         buffer.append("{\"")
         buffer.append(operation == .upsert ? "update" : operation.rawValue)
         buffer.append("\":{")
@@ -107,6 +114,12 @@ final class DocumentEncoder: ChunkEncoder {
             separate(&buffer)
             buffer.append("\"_type\":\"")
             appendEscaped(type, to: &buffer)
+            buffer.append(byte: UInt8(ascii: "\""))
+        }
+        if pipeline != nil {
+            separate(&buffer)
+            buffer.append("\"pipeline\":\"")
+            pipeline?.append(row: row, of: batch, time: time, to: &buffer)
             buffer.append(byte: UInt8(ascii: "\""))
         }
         if let identity {
@@ -173,7 +186,7 @@ final class DocumentEncoder: ChunkEncoder {
         if isUpdate { buffer.append("{\"doc\":") }
         var hasMembers: Bool
         if options.flatSeparator != nil || (options.targetIndexKey?.count ?? 0) > 1
-            || isUpdate && changesFewer
+            || isUpdate && mayChangeFewer
         {
             hasMembers = appendRewritten(row: row, of: batch, to: &buffer)
         } else {
@@ -195,7 +208,11 @@ final class DocumentEncoder: ChunkEncoder {
             buffer.append(byte: UInt8(ascii: "\""))
         }
         buffer.append(byte: UInt8(ascii: "}"))
-        if options.operation == .upsert {
+        if options.operation == .upsert, changesFewer(row: row, of: batch) {
+            buffer.append(",\"upsert\":")
+            appendWhole(row: row, of: batch, to: &buffer)
+            buffer.append(byte: UInt8(ascii: "}"))
+        } else if options.operation == .upsert {
             buffer.append(",\"doc_as_upsert\":true}")
         } else if isUpdate {
             buffer.append(byte: UInt8(ascii: "}"))
@@ -223,9 +240,25 @@ final class DocumentEncoder: ChunkEncoder {
         return !record.fields.isEmpty
     }
 
+    /// Writes the document that an upsert makes where there is none.
+    private func appendWhole(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) {
+        var record = batch.record(row: row)
+        for key in excludedKeys { record[key] = nil }
+        if let key = options.keptOnUpdateKey { record[key] = nil }
+        JSONValueWriter.append(.object(record), to: &buffer)
+    }
+
     /// Whether an update leaves some fields as they are.
-    private var changesFewer: Bool {
+    private var mayChangeFewer: Bool {
         !options.keysKeptOnUpdate.isEmpty || options.keptOnUpdateKey != nil
+    }
+
+    /// Whether the update of one event leaves some fields as they are.
+    private func changesFewer(row: Int, of batch: EventBatch) -> Bool {
+        if !options.keysKeptOnUpdate.isEmpty { return true }
+        guard let key = options.keptOnUpdateKey else { return false }
+        var reader = ColumnReader(key, in: batch)
+        return reader.slot(row: row, in: batch).isPresent
     }
 
     private func leaveOutKeptKeys(_ record: inout Record) {

@@ -24,8 +24,13 @@ public struct DocumentOptions: Sendable {
     public var usesUTCIndex = true
     /// A field that names the index itself, and is left out of the document.
     public var targetIndexKey: [String]?
-    /// Whether the index stands in the request's path, not in each action.
+    /// Whether the index stands in the request's path, not in each action. Each event then begins
+    /// with a line that names its index.
     public var includesIndexInURL = false
+    /// Whether `@timestamp` is written anew even where the record has one.
+    public var alwaysSetsTimestamp = false
+    /// An ingest pipeline, with the same placeholders as an index.
+    public var pipeline: String?
     /// A mapping type, for Elasticsearch 7 and older.
     public var typeName: String?
     /// Whether `@timestamp` is added.

@@ -20,14 +20,12 @@ public struct ElasticsearchConnection: Sendable {
     public var hosts = [Host(url: "http://localhost:9200")]
     /// Headers of every request.
     public var headers: [String] = []
-    /// The value of `Content-Type`.
-    public var contentType = "application/x-ndjson"
     /// TLS and timeouts.
     public var client = HTTPClientOptions()
     /// How bodies are compressed.
     public var compression = Gzip.Level.none
-    /// An ingest pipeline; `${tag}` stands for the chunk's tag.
-    public var pipeline: String?
+    /// What must be there before the first document: templates, policies, data streams.
+    public var preparations: [IndexPreparation] = []
     /// Largest request in bytes before compression; `nil` for a chunk as a whole.
     public var requestByteLimit: Int?
 

@@ -57,8 +57,16 @@ enum ElasticsearchParameters {
     static let suppressTypeName = Parameter.flag(
         "suppress_type_name", default: false, "Whether no mapping type is sent.")
     static let defaultVersion = Parameter.integer(
-        "default_elasticsearch_version", default: 8, in: 1...99,
-        "The version of Elasticsearch: before 8 a mapping type is sent.")
+        "default_elasticsearch_version", default: 5, in: 1...99,
+        "The version of Elasticsearch, if it is known: before 8 a mapping type is sent.")
+    static let verifyVersion = Parameter.flag(
+        "verify_es_version_at_startup", default: true,
+        "Where false, `default_elasticsearch_version` counts; else Weir takes it to be 8 or newer.")
+    static let targetTypeKey = Parameter.text(
+        "target_type_key", default: "", "A field that is left out: there are no types since 7.")
+    static let includeIndexInURL = Parameter.flag(
+        "include_index_in_url", default: false,
+        "Whether the index stands in the request's path, not in each action.")
     // Time
     static let includeTimestamp = Parameter.flag(
         "include_timestamp", default: false, "Whether `@timestamp` is added.")
@@ -103,8 +111,6 @@ enum ElasticsearchParameters {
     ) { (text) throws(ValueError) in try ValueText.size(text) }
     static let compression = Parameter<Gzip.Level>.choice(
         "compression_level", default: Gzip.Level.none, "How bodies are compressed.")
-    static let contentType = Parameter<ContentType>.choice(
-        "content_type", default: .ndjson, "The type of bodies, as the header says it.")
     static let pipeline = Parameter.text(
         "pipeline", default: "", "An ingest pipeline; `${tag}` is filled in.")
 
@@ -118,11 +124,6 @@ enum ElasticsearchParameters {
         case tls13 = "TLSv1_3"
     }
 
-    enum ContentType: String, Sendable, CaseIterable {
-        case json = "application/json"
-        case ndjson = "application/x-ndjson"
-    }
-
     static let connection: [AnyParameter] = [
         AnyParameter(host), AnyParameter(port), AnyParameter(scheme), AnyParameter(path),
         AnyParameter(hosts), AnyParameter(cloudID), AnyParameter(cloudAuth), AnyParameter(user),
@@ -130,7 +131,7 @@ enum ElasticsearchParameters {
         AnyParameter(requestTimeout), AnyParameter(sslVerify), AnyParameter(caFile),
         AnyParameter(clientCert), AnyParameter(clientKey), AnyParameter(clientKeyPass),
         AnyParameter(sslVersion), AnyParameter(sslMinVersion), AnyParameter(requestThreshold),
-        AnyParameter(compression), AnyParameter(contentType), AnyParameter(pipeline),
+        AnyParameter(compression), AnyParameter(pipeline),
     ]
 
     static let document: [AnyParameter] = [
@@ -145,11 +146,13 @@ enum ElasticsearchParameters {
         AnyParameter(indexName), AnyParameter(logstashFormat), AnyParameter(logstashPrefix),
         AnyParameter(logstashSeparator), AnyParameter(logstashDate), AnyParameter(utcIndex),
         AnyParameter(targetIndexKey), AnyParameter(typeName), AnyParameter(suppressTypeName),
-        AnyParameter(defaultVersion), AnyParameter(writeOperation),
+        AnyParameter(defaultVersion), AnyParameter(verifyVersion), AnyParameter(targetTypeKey),
+        AnyParameter(includeIndexInURL), AnyParameter(writeOperation),
         AnyParameter(removeKeysOnUpdate), AnyParameter(removeKeysOnUpdateKey),
     ]
 
     static let ignored: [IgnoredParameter] = [
+        ("content_type", "bulk bodies are always `application/x-ndjson`"),
         ("reload_connections", "Weir never asks a cluster for other hosts"),
         ("reload_after", "Weir never asks a cluster for other hosts"),
         ("reload_on_failure", "Weir never asks a cluster for other hosts"),
@@ -168,10 +171,8 @@ enum ElasticsearchParameters {
         ("unrecoverable_record_types", "only refusals with a status of 4xx are final"),
         ("retry_tag", "refused items alone are sent again, without a second way through filters"),
         ("max_retry_get_es_version", "Weir needs not to know the version"),
-        ("verify_es_version_at_startup", "Weir needs not to know the version"),
         ("fail_on_detecting_es_version_retry_exceed", "Weir needs not to know the version"),
         ("validate_client_version", "Weir needs not to know the version"),
-        ("target_type_key", "Elasticsearch has no mapping types since 7"),
         ("slow_flush_log_threshold", "delivery times are on `/metrics`"),
         ("compression_strategy", "`compression_level` says all"),
     ].map { IgnoredParameter($0.0, because: $0.1) }

@@ -10,7 +10,7 @@ struct ElasticsearchSection {
     /// The component as users see it.
     static let declaration = ComponentDeclaration(
         .output, type: "elasticsearch", "Stores events as documents of Elasticsearch.",
-        parameters: P.connection + P.index + P.document, ignored: P.ignored,
+        parameters: P.connection + P.index + P.document + ElasticsearchTemplates.parameters, ignored: P.ignored,
         sections: [BufferSection.declaration, SecondarySection.declaration],
         examples: [
             "<match istio.**>\n  @type elasticsearch\n  host elasticsearch\n  port 9200\n"
@@ -22,13 +22,15 @@ struct ElasticsearchSection {
 
     /// Reads the section; mistakes that only several parameters show are thrown.
     init(_ section: Section) throws(SectionError) {
-        connection = try Self.connection(section)
+        var connection = try Self.connection(section)
         documents = try Self.documents(section)
+        connection.preparations = try ElasticsearchTemplates.preparations(section)
+        self.connection = connection
     }
 
     // MARK: Where
 
-    private static func connection(
+    static func connection(
         _ section: Section
     ) throws(SectionError) -> ElasticsearchConnection {
         var connection = ElasticsearchConnection()
@@ -50,9 +52,7 @@ struct ElasticsearchSection {
             }
             connection.headers.append("\(name): \(value)")
         }
-        connection.contentType = section[P.contentType].rawValue
         connection.compression = section[P.compression]
-        if !section[P.pipeline].isEmpty { connection.pipeline = section[P.pipeline] }
         if section[P.requestThreshold] > 0 {
             connection.requestByteLimit = section[P.requestThreshold]
         }
@@ -215,7 +215,10 @@ struct ElasticsearchSection {
         }
         options.usesUTCIndex = section[P.utcIndex]
         options.targetIndexKey = fieldPath(set: section[P.targetIndexKey])
-        if !section[P.suppressTypeName], section[P.defaultVersion] < 8 {
+        options.includesIndexInURL = section[P.includeIndexInURL]
+        if !section[P.targetTypeKey].isEmpty { options.removedKeys.append(section[P.targetTypeKey]) }
+        let isKnown = section[P.verifyVersion] && !section.isSet(P.defaultVersion)
+        if !section[P.suppressTypeName], !isKnown, section[P.defaultVersion] < 8 {
             options.typeName = section[P.defaultVersion] == 7 ? "_doc" : section[P.typeName]
         }
         options.includesTimestamp = section[P.logstashFormat] || section[P.includeTimestamp]
@@ -244,7 +247,8 @@ struct ElasticsearchSection {
         options.leavesOutTimestamp = section[P.timeKeyExclude]
         options.timeParseErrorTag = section[P.timeParseErrorTag]
         options.tagKey = section[P.includeTagKey] ? section[P.tagKey] : nil
-        options.removedKeys = section[P.removeKeys]
+        options.removedKeys += section[P.removeKeys]
+        options.pipeline = text(section[P.pipeline])
         options.flatSeparator = section[P.flattenHashes] ? section[P.flattenSeparator] : nil
         options.idPath = fieldPath(set: section[P.idKey])
         options.parentPath = fieldPath(set: section[P.parentKey])

@@ -15,13 +15,15 @@ struct IndexName {
     private let usesFields: Bool
     private let usesDate: Bool
     private let zone: TimeZone
+    private let keepsCase: Bool
     private var cachedMinute = Int64.min
     private var cachedTag = ""
     private var cached: [UInt8] = []
 
     /// The naming of a user's options.
-    init(_ naming: DocumentOptions.IndexNaming, zone: TimeZone) {
+    init(_ naming: DocumentOptions.IndexNaming, zone: TimeZone, keepsCase: Bool = false) {
         self.zone = zone
+        self.keepsCase = keepsCase
         switch naming {
         case .name(let name): parts = Self.parse(name)
         case .logstash(let prefix, let separator, let dateFormat):
@@ -60,7 +62,7 @@ struct IndexName {
         return .field(fieldPath(String(text)))
     }
 
-    /// Appends the name for one row, in lower case.
+    /// Appends the name for one row, in lower case unless the case is kept.
     mutating func append(
         row: Int, of batch: EventBatch, time: Timestamp, to buffer: inout ByteBuffer
     ) {
@@ -87,7 +89,7 @@ struct IndexName {
         }
         // Elasticsearch takes no upper case, and no quote may end the action's string early.
         var escaped = ByteBuffer()
-        appendEscaped(name.lowercased(), to: &escaped)
+        appendEscaped(keepsCase ? name : name.lowercased(), to: &escaped)
         cached = Array(escaped.bytes)
         buffer.append(cached)
     }
