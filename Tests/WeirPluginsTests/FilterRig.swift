@@ -74,21 +74,19 @@ final class FilterRig {
     private let good = SeenEvents()
     private let bad = SeenEvents()
 
-    /// A rig of the one `<filter>` in a configuration.
+    /// A rig of the `<filter>` elements of a configuration.
     init(_ text: String, zone: TimeZone = .utc) throws {
         let (root, read) = ConfigReader.read(
             text: Array(text.utf8), name: "case.conf", files: NoFiles())
-        guard let element = root.elements.first, !read.hasErrors else {
-            throw ConfigurationError(read)
+        guard !read.hasErrors else { throw ConfigurationError(read) }
+        let stages = try root.elements.map { element in
+            FilterStage(name: "filter", filter: try Self.filter(element, zone: zone))
         }
-        let filter = try Self.filter(element, zone: zone)
-        let stage = FilterStage(name: "filter", filter: filter)
         router = Router(
             labels: [
-                Router.rootLabel: [
-                    Rule(matches: { _ in true }, action: .filter(stage)),
-                    Rule(matches: { _ in true }, action: .match(.output(good))),
-                ],
+                Router.rootLabel: stages.map {
+                    Rule(matches: { _ in true }, action: .filter($0))
+                } + [Rule(matches: { _ in true }, action: .match(.output(good)))],
                 Router.errorLabel: [Rule(matches: { _ in true }, action: .match(.output(bad)))],
             ], deadLetter: NoRefusals(), registry: Registry(),
             log: { _ in })
