@@ -240,6 +240,7 @@ public final class Router: RefusalSink {
         }
     }
 
+    /// Sends refused events to `@ERROR`, or to the dead letter where there is none.
     public func refuse(_ events: [RefusedEvent], ticket: DeliveryTicket) {
         guard let first = events.first else { return }
         log(.refused(component: first.component, eventCount: events.count, reason: first.reason))

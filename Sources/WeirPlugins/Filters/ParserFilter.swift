@@ -78,6 +78,8 @@ public final class ParserFilter: Filter {
     private let replacesInvalid: Bool
     private let emitsInvalid: Bool
     private let estimatesTime: Bool
+    /// The field that the parser takes the time from, unless it stays in the record.
+    private let removedTimeKey: String?
     private let parser: any LineParser
     private let clock: @Sendable () -> Timestamp
 
@@ -108,8 +110,10 @@ public final class ParserFilter: Filter {
                 section.element.location, "`@type parser` needs a section `<parse>`",
                 help: "add `<parse>` … `</parse>` with the `@type` of a parser")
         }
-        estimatesTime =
-            parse.element["estimate_current_event"].map { $0.value != .text("false") } ?? true
+        estimatesTime = parse.element["estimate_current_event"]?.value != .text("false")
+        let keepsTimeKey = parse.element["keep_time_key"].map { $0.value != .text("false") }
+        removedTimeKey =
+            keepsTimeKey == true ? nil : parse.element["time_key"]?.value.string ?? "time"
         parser = try ParserCatalog.parser(parse)
     }
 
@@ -119,7 +123,7 @@ public final class ParserFilter: Filter {
         guard !rowOfLine.isEmpty else { return }
         let now = clock()
         parser.parse(into: inner, now: now)
-        for failure in inner.failures {
+        for failure in inner.failures where !reservesTime || failure.reason != .badTime {
             let kind: Failure =
                 switch failure.reason {
                 case .unmatched: .unmatched
@@ -128,13 +132,24 @@ public final class ParserFilter: Filter {
                 }
             fail(rowOfLine[Int(failure.line)], kind, batch, refused)
         }
+        if reservesTime { removeUnreadTimes() }
         guard let bytes = batch.adopt(bytesOf: inner) else {
-            for entry in inner.rows where !entry.isDropped {
+            for entry in inner.rows where !entry.isDropped || reservesTime {
                 fail(rowOfLine[Int(entry.line)], .overLimit, batch, refused)
             }
             return
         }
         merge(bytes, into: batch, now: now, refused: refused)
+    }
+
+    /// Removes times that could not be read, of which nobody asks when the event keeps its own.
+    ///
+    /// Parsers drop such rows, and no others.
+    private func removeUnreadTimes() {
+        guard let key = removedTimeKey else { return }
+        for row in inner.rows.indices where inner.rows[row].isDropped {
+            inner.edit(column: inner.editColumn(key), row: row, to: .removed)
+        }
     }
 
     // MARK: Taking texts out
@@ -250,7 +265,7 @@ public final class ParserFilter: Filter {
         var fields: [Fields?] = Array(repeating: nil, count: inner.shapes.count)
         var slots: [Slot] = []
         let targets = targets(in: batch)
-        for row in inner.rows.indices where !inner.rows[row].isDropped {
+        for row in inner.rows.indices where !inner.rows[row].isDropped || reservesTime {
             let entry = inner.rows[row]
             let target = targets[row]
             let isTold = estimatesTime || entry.time != now

@@ -239,12 +239,12 @@ public final class RecordTransformerFilter: Filter {
             case .string(let text), .number(let text): Double(text.filter { $0 != " " })
             case .null, .bool, .array, .object: nil
             }
-        if case .integer(let number) = value { return Timestamp(seconds: number) }
         guard let seconds, seconds.isFinite, abs(seconds) < 1e15 else {
             throw TemplateEvaluation.Failure(
                 reason: "`\(renewTimeKey ?? "")` is not a time in Unix seconds: "
                     + RubyText.text(value))
         }
+        if case .integer(let number) = value { return Timestamp(seconds: number) }
         // Like Fluentd, by way of a 64-bit float.
         let whole = seconds.rounded(.down)
         return Timestamp(
