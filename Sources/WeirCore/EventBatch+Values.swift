@@ -85,6 +85,7 @@ extension EventBatch {
             Row(
                 firstSlot: UInt32(first), shape: index, line: UInt32(truncatingIfNeeded: line),
                 ordinal: UInt16(truncatingIfNeeded: ordinal), time: time))
+        for column in columns.indices { columns[column].slots.append(.absent) }
         return true
     }
 

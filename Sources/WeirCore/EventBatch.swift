@@ -127,6 +127,9 @@ public final class EventBatch {
     /// Where reading must go on when a parser could not finish the block's last lines, as with a
     /// joined event whose end has not been written yet.
     public var unfinishedPosition: UInt64?
+    /// Whether nothing is to be waited for behind the block: a parser then gives what it has and
+    /// leaves nothing unfinished.
+    public var endsInput = false
     /// How many malformed UTF-8 parts were replaced by U+FFFD.
     public internal(set) var replacedByteSequenceCount = 0
 
@@ -166,6 +169,7 @@ public final class EventBatch {
         replacedByteSequenceCount = 0
         origin = nil
         unfinishedPosition = nil
+        endsInput = false
     }
 
     /// Fills the block: `body` writes at most `capacity` bytes and returns how many.

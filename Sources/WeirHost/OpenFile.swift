@@ -25,6 +25,8 @@ public struct FileStatus: Sendable {
     public var modified: Timestamp
     /// Whether it is an ordinary file.
     public var isRegular: Bool
+    /// How many names it has; without one it is gone when it is closed.
+    public var linkCount: UInt64
 
     init(_ status: stat) {
         identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
@@ -32,6 +34,7 @@ public struct FileStatus: Sendable {
         modified = Timestamp(
             seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(status.st_mtim.tv_nsec))
         isRegular = status.st_mode & S_IFMT == S_IFREG
+        linkCount = UInt64(status.st_nlink)
     }
 
     /// The status behind a path, links followed, or why there is none.
@@ -46,6 +49,11 @@ public struct FileStatus: Sendable {
 public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The number, such as `ENOENT`.
     public var number: Int32
+
+    /// An error by its number.
+    public init(number: Int32) {
+        self.number = number
+    }
 
     /// The error of the call that just failed.
     public static func last() -> SystemError { SystemError(number: errno) }

@@ -10,7 +10,16 @@ struct BlockReader {
     enum Outcome {
         case nothing
         case read
+        /// An output has no room.
         case blocked
+        /// As much was read as the limits allow for now.
+        case throttled
+    }
+
+    /// Which waits for the rest of an unfinished end are over.
+    private struct Due {
+        var line = false
+        var event = false
     }
 
     private let around: TailEngine.Surroundings
@@ -29,59 +38,79 @@ struct BlockReader {
     }
 
     /// Reads one block, if there is a whole line and room for its events.
-    mutating func readBlock(_ moment: TailEngine.Moment) -> Outcome {
+    func readBlock(_ moment: TailEngine.Moment) -> Outcome {
         if generation.rotatedAt != nil, let status = try? generation.file.status() {
             generation.knownSize = status.size
         }
         guard generation.knownSize > generation.readOffset else { return .nothing }
-        let mayEndHere = unfinishedLineIsDue(moment)
-        if !mayEndHere, generation.searchedOffset >= generation.knownSize { return .nothing }
+        let due = due(moment)
+        let hasGrown = generation.searchedOffset < generation.knownSize
+        if !hasGrown, !due.line, !due.event { return .nothing }
         guard around.sink.admits(tag: path.tag) else { return .blocked }
-        guard let used = fill(mayEndHere: mayEndHere, moment) else { return .nothing }
+        let allowance = path.throttle.allowance(at: moment.monotonic)
+        guard !allowance.isEmpty else { return .throttled }
+        guard let used = fill(due, allowance, moment) else { return .nothing }
         emit(used, moment)
         return .read
     }
 
-    /// Whether the last line, which has no end, is to be taken as it is.
-    private func unfinishedLineIsDue(_ moment: TailEngine.Moment) -> Bool {
-        guard let since = generation.unfinishedSince else { return false }
-        let wait: Duration? =
-            generation.rotatedAt == nil
-            ? around.options.partialLineTimeout : around.options.rotateWait
-        guard let wait else { return false }
-        return moment.monotonic >= since &+ wait.nanoseconds
+    /// Whether the end of the file is to be taken as it is: a rotated file is waited for as long
+    /// as its rotation is, others as the options say.
+    private func due(_ moment: TailEngine.Moment) -> Due {
+        guard let (what, since) = generation.unfinished else { return Due() }
+        if let rotatedAt = generation.rotatedAt {
+            let until = max(since, rotatedAt) &+ around.options.rotateWait.nanoseconds
+            if moment.monotonic >= until { return Due(line: true, event: true) }
+        }
+        func isOver(_ wait: Duration?) -> Bool {
+            wait.map { moment.monotonic >= since &+ $0.nanoseconds } ?? false
+        }
+        switch what {
+        case .line: return Due(line: isOver(around.options.partialLineTimeout))
+        case .event: return Due(event: isOver(around.options.multilineTimeout))
+        }
     }
+
+    // MARK: Lines
 
     /// Fills the batch with whole lines.
     /// - Returns: How many bytes of the file they take; `nil` when there is no whole line.
-    private func fill(mayEndHere: Bool, _ moment: TailEngine.Moment) -> UInt64? {
-        var capacity = around.options.turnByteLimit
+    private func fill(
+        _ due: Due, _ allowance: Throttle.Allowance, _ moment: TailEngine.Moment
+    ) -> UInt64? {
         let limit = around.options.lineByteLimit
+        let turn = min(around.options.turnByteLimit, allowance.byteCount ?? .max)
+        var capacity = max(turn, generation.neededCapacity)
         while true {
             batch.reset()
             guard load(capacity) else { return nil }
-            let used = batch.cutLines(position: generation.readOffset)
-            let isAtEnd = generation.readOffset + UInt64(batch.blockCount) >= generation.knownSize
-            if used > 0 {
-                if isAtEnd, used < batch.blockCount {
-                    generation.unfinishedSince = moment.monotonic
-                } else {
-                    generation.unfinishedSince = nil
+            let count = batch.blockCount
+            // A block that is not full ends the file, even if the file was longer a moment ago.
+            let isAtEnd =
+                count < capacity || generation.readOffset + UInt64(count) >= generation.knownSize
+            var used = batch.cutLines(position: generation.readOffset)
+            if used == 0 {
+                if generation.skippedLineStart != nil || count > limit { return skip() }
+                guard isAtEnd else {
+                    capacity = min(capacity * 2, limit + 1)
+                    continue
                 }
-                return finishSkipping(UInt64(used))
-            }
-            if generation.isSkippingLine || batch.blockCount > limit {
-                return skip()
-            }
-            if isAtEnd {
-                if generation.unfinishedSince == nil {
-                    generation.unfinishedSince = moment.monotonic
+                guard due.line else {
+                    wait(for: .line, until: generation.readOffset + UInt64(count), moment)
+                    return nil
                 }
-                if mayEndHere, batch.blockCount > 0 { return takeUnfinished() }
-                generation.searchedOffset = generation.readOffset + UInt64(batch.blockCount)
-                return nil
             }
-            capacity = min(capacity * 2, limit + 1)
+            skipLineEnd()
+            if let most = allowance.lineCount, batch.lines.count > most {
+                used = Int(batch.lines[most].position - generation.readOffset)
+                batch.lines.removeSubrange(most...)
+            } else if due.line, isAtEnd, used < count {
+                takeUnfinished(from: used)
+                used = count
+            }
+            batch.endsInput = isAtEnd && (due.line || due.event) || capacity >= eventByteLimit
+            finishLines()
+            return UInt64(used)
         }
     }
 
@@ -90,32 +119,53 @@ struct BlockReader {
             try batch.fillBlock(capacity: capacity) { (room) throws(SystemError) in
                 try generation.file.read(into: room, at: generation.readOffset)
             }
+            generation.hasFailed = false
             return batch.blockCount > 0
         } catch {
-            around.log(.unreadable(path: path.path, reason: "\(error)"))
-            around.metrics.unreadable.add()
+            if !generation.hasFailed {
+                around.log(.unreadable(path: path.path, reason: "\(error)"))
+                around.metrics.unreadable.add()
+            }
+            generation.hasFailed = true
             return false
         }
     }
 
+    /// Notes that the end of the file is not complete, unless it was not before either.
+    private func wait(
+        for what: Generation.Unfinished, until offset: UInt64, _ moment: TailEngine.Moment
+    ) {
+        if generation.unfinished == nil || offset > generation.searchedOffset {
+            generation.unfinished = (what, moment.monotonic)
+        }
+        generation.searchedOffset = offset
+    }
+
     /// Takes the rest of the file as its last line.
-    private func takeUnfinished() -> UInt64 {
+    private func takeUnfinished(from start: Int) {
         batch.lines.append(
             Line(
-                offset: 0, length: UInt32(truncatingIfNeeded: batch.blockCount),
-                position: generation.readOffset))
-        return UInt64(batch.blockCount)
+                offset: UInt32(truncatingIfNeeded: start),
+                length: UInt32(truncatingIfNeeded: batch.blockCount - start),
+                position: generation.readOffset + UInt64(start)))
+        generation.endedWithinLine = true
+    }
+
+    /// Leaves out the line end of a line that was taken before it came.
+    private func skipLineEnd() {
+        guard generation.endedWithinLine, let first = batch.lines.first else { return }
+        generation.endedWithinLine = false
+        let isEnd = batch.withBytes(of: first) { $0.isEmpty || $0.count == 1 && $0[0] == 0x0d }
+        if isEnd { batch.lines.removeFirst() }
     }
 
     /// Leaves out a piece of a line that is longer than the limit.
     private func skip() -> UInt64 {
-        let isBeginning = !generation.isSkippingLine
-        generation.isSkippingLine = true
-        let limit = around.options.lineByteLimit
-        if isBeginning {
-            around.metrics.longLines.add()
-            around.log(.droppedLongLine(path: path.path, byteCount: batch.blockCount))
+        if generation.skippedLineStart == nil {
+            generation.skippedLineStart = generation.readOffset
+            noteLongLine(batch.blockCount)
             if around.options.longLineAction == .truncate {
+                let limit = around.options.lineByteLimit
                 batch.lines = [
                     Line(
                         offset: 0, length: UInt32(truncatingIfNeeded: limit),
@@ -123,49 +173,84 @@ struct BlockReader {
                 ]
             }
         }
+        decode()
         return UInt64(batch.blockCount)
     }
 
-    /// Leaves out the end of an overlong line whose beginning was left out, and lines that are
+    /// Leaves out the end of an overlong line whose beginning was handled, and lines that are
     /// longer than the limit though they fit into the block.
-    private func finishSkipping(_ used: UInt64) -> UInt64 {
-        if generation.isSkippingLine {
-            generation.isSkippingLine = false
+    private func finishLines() {
+        if generation.skippedLineStart != nil, !batch.lines.isEmpty {
+            generation.skippedLineStart = nil
             batch.lines.removeFirst()
         }
+        batch.trimCarriageReturns()
         let limit = around.options.lineByteLimit
-        guard batch.lines.contains(where: { Int($0.length) > limit }) else { return used }
-        for index in batch.lines.indices.reversed() where Int(batch.lines[index].length) > limit {
-            around.metrics.longLines.add()
-            switch around.options.longLineAction {
-            case .drop: batch.lines.remove(at: index)
-            case .truncate: batch.lines[index].length = UInt32(truncatingIfNeeded: limit)
+        if batch.lines.contains(where: { Int($0.length) > limit }) {
+            for index in batch.lines.indices.reversed()
+            where Int(batch.lines[index].length) > limit {
+                noteLongLine(Int(batch.lines[index].length))
+                switch around.options.longLineAction {
+                case .drop: batch.lines.remove(at: index)
+                case .truncate: batch.lines[index].length = UInt32(truncatingIfNeeded: limit)
+                }
             }
         }
-        return used
+        decode()
     }
+
+    private func decode() {
+        switch around.options.encoding {
+        case .utf8: break
+        case .latin1: batch.decodeLatin1()
+        }
+    }
+
+    private func noteLongLine(_ byteCount: Int) {
+        around.metrics.longLines.add()
+        around.log(.longLine(path: path.path, byteCount: byteCount))
+    }
+
+    // MARK: Events
 
     /// Parses the lines and sends the events on their way.
     private func emit(_ used: UInt64, _ moment: TailEngine.Moment) {
-        let end = generation.readOffset + used
-        let blockBytes = Int(used)
+        let start = generation.readOffset
+        let end = start + used
         generation.completeFingerprint()
         batch.tag = path.tag
         batch.origin = generation.origin(node: around.node)
-        around.metrics.lines.add(batch.lines.count)
-        around.metrics.bytes.add(blockBytes)
+        let positions = batch.lines.map(\.position)
         around.parser.parse(into: batch, now: moment.wall)
+        let resumed =
+            batch.endsInput ? nil : batch.unfinishedPosition.map { min(max($0, start), end) }
+        let next = resumed ?? end
         settleFailures(moment)
+        around.metrics.lines.add(positions.count { $0 < next })
+        around.metrics.bytes.add(Int(next - start))
+        path.throttle.note(bytes: Int(next - start), lines: positions.count { $0 < next })
         around.metrics.replaced.add(batch.replacedByteSequenceCount)
         addPath()
         let tracker = generation.tracker
-        let resumed = batch.unfinishedPosition.map { max($0, generation.readOffset) }
-        let number = tracker.begin(end: resumed ?? end)
+        // An overlong line is behind when its end is found, so that a restart knows what to skip.
+        let number = tracker.begin(end: generation.skippedLineStart ?? next)
         let ticket = DeliveryTicket(readAt: moment.monotonic) { tracker.deliver(number) }
         if !batch.rows.isEmpty { around.sink.emit(batch, ticket: ticket) }
         ticket.release()
-        generation.advance(to: resumed ?? end)
-        if resumed != nil { generation.searchedOffset = end }
+        let capacity = max(around.options.turnByteLimit, generation.neededCapacity)
+        generation.advance(to: next)
+        guard resumed != nil else { return }
+        if end >= generation.knownSize {
+            wait(for: .event, until: end, moment)
+        } else if next == start {
+            // Nothing but the beginning of an event: a larger block is needed.
+            generation.neededCapacity = min(capacity * 2, eventByteLimit)
+        }
+    }
+
+    /// Longest block that is read for one event of several lines.
+    private var eventByteLimit: Int {
+        2 * max(around.options.turnByteLimit, around.options.lineByteLimit)
     }
 
     /// Turns lines that did not parse into records, if wished, and counts them.
@@ -179,12 +264,13 @@ struct BlockReader {
         let shape = Shape(["unmatched_line"])
         for failure in batch.failures {
             let line = batch.lines[Int(failure.line)]
-            guard
-                let slot = batch.makeTextSlot(offset: Int(line.offset), length: Int(line.length))
-            else { continue }
+            guard let slot = batch.withBytes(of: line, { batch.makeStringSlot($0) }) else {
+                continue
+            }
             batch.appendRow(
                 shape: shape, slots: [slot], line: Int(failure.line), time: moment.wall)
         }
+        batch.sortRowsByLine()
     }
 
     private func addPath() {

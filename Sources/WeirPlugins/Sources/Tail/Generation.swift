@@ -3,6 +3,14 @@ import WeirHost
 
 /// One file as it was from its creation, or its last truncation, on.
 final class Generation {
+    /// What the end of the file still misses.
+    enum Unfinished {
+        /// The last line's end.
+        case line
+        /// Further lines of an event.
+        case event
+    }
+
     /// Most bytes of a file that its fingerprint is made of.
     static let fingerprintByteLimit = 256
     /// Bytes before the reading place that are checked to be the same before reading on.
@@ -17,44 +25,49 @@ final class Generation {
     private(set) var readOffset: UInt64
     /// The size when the file was last looked at.
     var knownSize: UInt64 = 0
-    /// Up to where an unfinished last line has been searched for its end.
+    /// The time of the last change when the file was last looked at.
+    var modified = Timestamp.epoch
+    /// Up to where an unfinished end has been searched.
     var searchedOffset: UInt64 = 0
-    /// Since when the last line has been unfinished, in monotonic nanoseconds.
-    var unfinishedSince: UInt64?
-    /// Whether the rest of an overlong line is being skipped.
-    var isSkippingLine = false
+    /// What is unfinished, and since when it has not grown, in monotonic nanoseconds.
+    var unfinished: (what: Unfinished, since: UInt64)?
+    /// Where the overlong line began whose rest is being skipped.
+    var skippedLineStart: UInt64?
+    /// Whether the last line was taken without its end, so that a line end is not a line.
+    var endedWithinLine = false
+    /// The block that a long event needs, in bytes.
+    var neededCapacity = 0
+    /// Whether the last read failed, and that was reported.
+    var hasFailed = false
     /// When the path moved on to another file, in monotonic nanoseconds.
     var rotatedAt: UInt64?
-    /// When the file's last byte was read.
-    var caughtUpAt: UInt64?
     private(set) var fingerprint: UInt64?
     private var tail: [UInt8] = []
 
-    init(
-        _ file: OpenFile, identity: FileIdentity, number: UInt64, offset: UInt64,
-        fingerprint: UInt64? = nil
-    ) {
+    init(_ file: OpenFile, status: FileStatus, number: UInt64, offset: UInt64) {
         self.file = file
-        self.identity = identity
+        identity = status.identity
+        knownSize = status.size
+        modified = status.modified
         self.number = number
         readOffset = offset
+        searchedOffset = offset
         tracker = DeliveryTracker(position: offset)
-        self.fingerprint = fingerprint ?? Self.fingerprint(of: file)
+        fingerprint = Self.fingerprint(of: file)
         noteTail()
     }
 
+    /// Bytes that are in the file and not read yet.
+    var unreadByteCount: UInt64 { knownSize > readOffset ? knownSize - readOffset : 0 }
+
     /// The hash of a file's first line, at most 256 bytes of it; `nil` while that is not complete.
     static func fingerprint(of file: OpenFile) -> UInt64? {
-        guard let head = try? file.bytes(at: 0, count: fingerprintByteLimit), !head.isEmpty else {
-            return nil
-        }
-        if let end = head.firstIndex(of: 0x0a) { return hash(Array(head[...end])) }
-        return head.count == fingerprintByteLimit ? hash(head) : nil
+        (try? file.bytes(at: 0, count: fingerprintByteLimit)).flatMap { fingerprint(ofHead: $0) }
     }
 
-    private static func hash(_ bytes: [UInt8]) -> UInt64 {
-        // FNV-1a: short input, and the value is stored, so it must never change.
-        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+    private static func fingerprint(ofHead head: [UInt8]) -> UInt64? {
+        if let end = head.firstIndex(of: 0x0a) { return StableHash.of(head[...end]) }
+        return head.count == fingerprintByteLimit ? StableHash.of(head[...]) : nil
     }
 
     /// Whether the bytes that were read are still those of the file: a truncated file that has
@@ -62,10 +75,27 @@ final class Generation {
     /// the bytes before the place.
     func isIntact(size: UInt64) -> Bool {
         if size < readOffset { return false }
-        if let fingerprint, Self.fingerprint(of: file) != fingerprint { return false }
-        if tail.isEmpty { return true }
-        let start = readOffset - UInt64(tail.count)
-        return (try? file.bytes(at: start, count: tail.count)) == tail
+        do throws(SystemError) {
+            let head = try file.bytes(at: 0, count: Self.fingerprintByteLimit)
+            if let fingerprint, Self.fingerprint(ofHead: head) != fingerprint { return false }
+            if tail.isEmpty { return true }
+            let start = readOffset - UInt64(tail.count)
+            return try file.bytes(at: start, count: tail.count) == tail
+        } catch {
+            // What cannot be read is not known to have changed; reading itself reports it.
+            return true
+        }
+    }
+
+    /// Whether a file holds the same bytes as this one, as far as both go: a copy of it.
+    func isCopied(by other: OpenFile, size: UInt64) -> Bool {
+        let common = min(size, knownSize)
+        guard common > 0, let fingerprint, fingerprint == Self.fingerprint(of: other) else {
+            return false
+        }
+        let count = min(common, 4096)
+        let mine = try? file.bytes(at: common - count, count: Int(count))
+        return mine != nil && mine == (try? other.bytes(at: common - count, count: Int(count)))
     }
 
     /// Reads the fingerprint if the first line was not complete before.
@@ -77,7 +107,8 @@ final class Generation {
     func advance(to offset: UInt64) {
         readOffset = offset
         searchedOffset = offset
-        unfinishedSince = nil
+        unfinished = nil
+        neededCapacity = 0
         completeFingerprint()
         noteTail()
     }
@@ -85,6 +116,23 @@ final class Generation {
     private func noteTail() {
         let count = min(readOffset, UInt64(Self.tailByteCount))
         tail = (try? file.bytes(at: readOffset - count, count: Int(count))) ?? []
+        // A file that has shrunk meanwhile is told by its size.
+        if tail.count < Int(count) { tail = [] }
+    }
+
+    /// The hash of the bytes before a place of this file.
+    func tailHash(at position: UInt64) -> UInt64 {
+        position == readOffset && !tail.isEmpty
+            ? StableHash.of(tail) : Self.tailHash(of: file, before: position)
+    }
+
+    /// The hash of the bytes before a place of a file; 0 when there are none.
+    static func tailHash(of file: OpenFile, before position: UInt64) -> UInt64 {
+        let count = min(position, UInt64(tailByteCount))
+        guard count > 0, let bytes = try? file.bytes(at: position - count, count: Int(count)) else {
+            return 0
+        }
+        return StableHash.of(bytes)
     }
 
     /// The origin of this generation's events, as identities need it.
@@ -98,5 +146,12 @@ final class Generation {
             }
         }
         return Origin(hashing: seed.bytes)
+    }
+}
+
+/// FNV-1a: for short inputs whose hash is stored, so that it must never change.
+enum StableHash {
+    static func of(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
     }
 }

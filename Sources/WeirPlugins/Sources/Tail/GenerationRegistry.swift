@@ -6,44 +6,62 @@ struct GenerationRegistry {
     /// How reading a file begins.
     enum Start: Equatable {
         case resume(position: UInt64, number: UInt64)
-        /// The file was emptied or replaced; so many unread bytes are known to be lost.
-        case anew(number: UInt64, lostByteCount: UInt64)
-        /// Never seen.
-        case unknown
+        /// Another file than the path's former one, or that one begun anew.
+        case anew(number: UInt64)
+        /// At a path that was never followed.
+        case unknown(number: UInt64)
     }
 
-    /// Most finished files remembered, so that a rotated name is not read again.
-    private static let finishedLimit = 4096
+    /// Most files remembered, so that a rotated name is not read again.
+    private static let memoryLimit = 1024
 
     private let path: String?
+    private let isKeyedByInode: Bool
+    /// What the position file said of paths that have not been begun yet.
     private var positions: [PositionEntry] = []
-    private var generations: [GenerationEntry] = []
-    private var finished: [GenerationEntry] = []
-    private var numbers: [FileIdentity: UInt64] = [:]
-    private var written: (positions: [UInt8], generations: [UInt8]) = ([], [])
+    private var known: [FileIdentity: (entry: GenerationEntry, age: UInt64)] = [:]
+    private var age: UInt64 = 0
+    private var written: Written?
 
-    init(positionFile: String?) {
+    /// What was written last.
+    private struct Written {
+        var text: [UInt8]
+        var entries: [PositionEntry]
+        var active: [GenerationEntry]
+        var age: UInt64
+    }
+
+    init(positionFile: String?, isKeyedByInode: Bool = false) {
         path = positionFile
+        self.isKeyedByInode = isKeyedByInode
     }
 
     // MARK: Files
 
+    private static func companion(of path: String) -> String { path + ".weir" }
+
     /// Reads what an earlier run, or Fluentd, wrote.
     mutating func load() -> [TailReport] {
         guard let path else { return [] }
+        AtomicFile.makeFolder(of: path)
         var problems: [TailReport] = []
-        if let bytes = AtomicFile.read(path) {
-            let (entries, bad) = PositionFile.parse(bytes)
-            positions = entries.filter { $0.position != PositionEntry.unwatched }
-            if bad > 0 { problems.append(.badPositionLines(path: path, count: bad)) }
+        let bytes = AtomicFile.read(path) ?? []
+        let (entries, bad) = PositionFile.parse(bytes)
+        positions = entries.filter { $0.position != PositionEntry.unwatched }
+        if bad > 0 { problems.append(.badPositionLines(path: path, count: bad)) }
+        guard let companion = AtomicFile.read(Self.companion(of: path)) else { return problems }
+        let generations = GenerationEntry.parse(companion)
+        for entry in generations {
+            let former = known[entry.identity]?.entry.generation
+            if former.map({ entry.generation >= $0 }) ?? true { remember(entry) }
         }
-        if let bytes = AtomicFile.read(path + ".weir") {
-            for entry in GenerationEntry.parse(bytes) {
-                generations.append(entry)
-                let identity = FileIdentity(device: entry.device, inode: entry.inode)
-                numbers[identity] = max(numbers[identity] ?? 0, entry.generation)
-                if entry.isRotated { finished.append(entry) }
+        if GenerationHeader.parse(companion)?.isAheadOf(bytes) == true {
+            // The run ended between the two files: the younger one knows.
+            let newer = generations.filter { !$0.isRotated }.map {
+                PositionEntry(path: $0.path, position: $0.position, inode: $0.inode)
             }
+            let paths = Set(newer.map(\.path))
+            positions = positions.filter { !paths.contains($0.path) } + newer
         }
         return problems
     }
@@ -52,118 +70,168 @@ struct GenerationRegistry {
     mutating func save(paths: [TailedPath]) -> TailReport? {
         guard let path else { return nil }
         var entries: [PositionEntry] = []
-        var all: [GenerationEntry] = []
-        for tailed in paths {
-            for generation in tailed.generations {
-                let isRotated = generation.rotatedAt != nil
-                all.append(entry(generation, path: tailed.path, isRotated: isRotated))
-                if !isRotated {
-                    entries.append(
-                        PositionEntry(
-                            path: tailed.path, position: generation.tracker.position,
-                            inode: generation.identity.inode))
-                }
-            }
-            if tailed.current == nil, let old = positions.first(where: { $0.path == tailed.path }) {
-                entries.append(old)
+        var active: [GenerationEntry] = []
+        for tailed in paths where tailed.isBegun {
+            active += tailed.generations.map { entry($0, path: tailed.path) }
+            let shown = isKeyedByInode ? tailed.generations[...] : tailed.generations.suffix(1)
+            entries += shown.map {
+                PositionEntry(
+                    path: tailed.path, position: $0.tracker.position, inode: $0.identity.inode)
             }
         }
-        let texts = (PositionFile.text(entries), GenerationEntry.text(all + finished))
-        if texts == written { return nil }
+        entries += positions
+        if let written, written.entries == entries, written.active == active, written.age == age {
+            return nil
+        }
+        let identities = Set(active.map(\.identity))
+        let remembered = known.values.filter { !identities.contains($0.entry.identity) }
+            .sorted { $0.age < $1.age }.map(\.entry)
+        let text = PositionFile.text(entries)
+        let generations = GenerationEntry.text(remembered + active)
+        let header = GenerationHeader(now: text, before: written?.text ?? AtomicFile.read(path))
         do throws(SystemError) {
             // The generations first: a position without its generation would be resumed under
-            // another identity, a generation without its position is only not used.
-            try AtomicFile.write(texts.1, to: path + ".weir")
-            try AtomicFile.write(texts.0, to: path)
-            written = texts
+            // another identity, a generation without its position is found by the header.
+            try AtomicFile.write(header.text + generations, to: Self.companion(of: path))
+            try AtomicFile.write(text, to: path)
+            written = Written(text: text, entries: entries, active: active, age: age)
             return nil
         } catch {
             return .positionsNotWritten(path: path, reason: "\(error)")
         }
     }
 
-    private func entry(_ generation: Generation, path: String, isRotated: Bool) -> GenerationEntry {
-        GenerationEntry(
+    private func entry(_ generation: Generation, path: String) -> GenerationEntry {
+        let position = generation.tracker.position
+        return GenerationEntry(
             path: path, device: generation.identity.device, inode: generation.identity.inode,
             fingerprint: generation.fingerprint ?? 0, generation: generation.number,
-            position: generation.tracker.position, isRotated: isRotated)
+            position: position, tail: generation.tailHash(at: position),
+            isRotated: generation.rotatedAt != nil)
+    }
+
+    private mutating func remember(_ entry: GenerationEntry) {
+        age += 1
+        known[entry.identity] = (entry, age)
+        guard known.count > Self.memoryLimit else { return }
+        let ages = known.values.map(\.age).sorted()
+        let oldest = ages[ages.count / 2]
+        known = known.filter { $0.value.age >= oldest }
     }
 
     // MARK: Questions
 
-    /// Whether a path was followed by an earlier run.
-    func knows(_ path: String) -> Bool { positions.contains { $0.path == path } }
+    /// Whether a path was followed before.
+    func knows(_ path: String) -> Bool {
+        positions.contains { $0.path == path } || known.values.contains { $0.entry.path == path }
+    }
 
     /// How to begin with a path's file.
-    mutating func start(path: String, status: FileStatus, fingerprint: UInt64?) -> Start {
-        let known = generations.filter {
-            $0.device == status.identity.device && $0.inode == status.identity.inode
-        }.max { $0.generation < $1.generation }
-        guard let entry = positions.last(where: { $0.path == path }) else {
-            // A rotated name that a pattern matches: read on where the file was left.
-            if let known, known.fingerprint == fingerprint, known.position <= status.size {
-                return .resume(position: known.position, number: known.generation)
+    func start(path: String, _ file: OpenFile, _ status: FileStatus) -> Start {
+        let identity = status.identity
+        let former = known[identity]?.entry
+        let isSame = former?.isFollowed(by: file, size: status.size) ?? false
+        let entry = positions.last {
+            $0.inode == identity.inode && ($0.path == path || isKeyedByInode)
+        }
+        guard let entry else {
+            if let former, isSame {
+                return .resume(position: former.position, number: former.generation)
             }
-            return .unknown
+            let number = nextNumber(of: identity)
+            return knows(path) ? .anew(number: number) : .unknown(number: number)
         }
-        guard entry.inode == status.identity.inode else {
-            return .anew(number: nextNumber(of: status.identity), lostByteCount: 0)
+        let fits = entry.position <= status.size
+        guard let former else {
+            return fits ? .resume(position: entry.position, number: 0) : .anew(number: 0)
         }
-        if let known {
-            if entry.position <= status.size,
-                entry.position == 0 || known.fingerprint == 0 || known.fingerprint == fingerprint
-            {
-                return .resume(position: entry.position, number: known.generation)
-            }
-            return .anew(number: nextNumber(of: status.identity), lostByteCount: 0)
+        if isSame, fits { return .resume(position: entry.position, number: former.generation) }
+        // Another program may have followed the file since; then it knows better.
+        if fits, entry.position != former.position {
+            return .resume(position: entry.position, number: nextNumber(of: identity))
         }
-        if entry.position <= status.size { return .resume(position: entry.position, number: 0) }
-        return .anew(number: nextNumber(of: status.identity), lostByteCount: 0)
+        return .anew(number: nextNumber(of: identity))
     }
 
     /// Where a rotated file of a path was left, or `nil` when it is not one of the path's.
     func rotated(
-        _ path: String, _ identity: FileIdentity, _ fingerprint: UInt64?
-    ) -> GenerationEntry? {
-        let known = generations.last { entry in
-            entry.path == path && entry.device == identity.device && entry.inode == identity.inode
-                && (entry.fingerprint == 0 || entry.fingerprint == fingerprint)
+        _ path: String, _ file: OpenFile, _ status: FileStatus
+    ) -> (position: UInt64, number: UInt64)? {
+        let identity = status.identity
+        if let former = known[identity]?.entry {
+            guard former.path == path, former.isFollowed(by: file, size: status.size) else {
+                return nil
+            }
+            let moved = positions.last { $0.path == path && $0.inode == identity.inode }
+            return (moved?.position ?? former.position, former.generation)
         }
-        if let known { return known }
         // Fluentd's file knows the inode only.
-        guard let entry = positions.last(where: { $0.path == path && $0.inode == identity.inode })
+        guard let entry = positions.last(where: { $0.path == path && $0.inode == identity.inode }),
+            entry.position <= status.size
         else { return nil }
-        return GenerationEntry(
-            path: path, device: identity.device, inode: identity.inode,
-            fingerprint: fingerprint ?? 0, generation: 0, position: entry.position, isRotated: true)
+        return (entry.position, 0)
     }
 
-    /// Whether a file was read to its end and delivered.
-    func isFinished(_ identity: FileIdentity, _ fingerprint: UInt64?) -> Bool {
-        finished.contains {
-            $0.device == identity.device && $0.inode == identity.inode
-                && $0.fingerprint == fingerprint ?? 0
-        }
+    /// Whether a file was followed before, up to whatever place.
+    func hasFollowed(_ file: OpenFile, _ status: FileStatus) -> Bool {
+        known[status.identity]?.entry.isFollowed(by: file, size: status.size) ?? false
     }
 
     /// The number of a file that takes an inode anew.
-    mutating func nextNumber(of identity: FileIdentity) -> UInt64 {
-        guard let former = numbers[identity] else {
-            numbers[identity] = 0
-            return 0
-        }
-        numbers[identity] = former + 1
-        return former + 1
+    func nextNumber(of identity: FileIdentity) -> UInt64 {
+        known[identity].map { $0.entry.generation &+ 1 } ?? 0
     }
 
-    /// A file was emptied in place.
-    mutating func noteTruncation(of identity: FileIdentity, number: UInt64) {
-        numbers[identity] = max(numbers[identity] ?? 0, number + 1)
+    // MARK: Changes
+
+    /// A file is followed.
+    mutating func note(_ generation: Generation, path: String) {
+        remember(entry(generation, path: path))
     }
 
-    /// A rotated file was read to its end and delivered.
+    /// A file was read to its end and delivered.
     mutating func noteFinished(_ generation: Generation, path: String) {
-        finished.append(entry(generation, path: path, isRotated: true))
-        if finished.count > Self.finishedLimit { finished.removeFirst(finished.count / 2) }
+        var entry = entry(generation, path: path)
+        // The end of an overlong line that never came is not waited for again.
+        entry.position = generation.readOffset
+        entry.tail = generation.tailHash(at: generation.readOffset)
+        entry.isRotated = true
+        if let status = try? generation.file.status(), status.linkCount == 0 {
+            // Deleted: only its number is needed, for the next file in its inode.
+            entry.position = .max
+        }
+        remember(entry)
+    }
+
+    /// A rotated file has been found at the place where it was left.
+    mutating func noteRotated(
+        _ path: String, _ file: OpenFile, _ status: FileStatus, position: UInt64, number: UInt64
+    ) {
+        remember(
+            GenerationEntry(
+                path: path, device: status.identity.device, inode: status.identity.inode,
+                fingerprint: Generation.fingerprint(of: file) ?? 0, generation: number,
+                position: position, tail: Generation.tailHash(of: file, before: position),
+                isRotated: true))
+    }
+
+    /// A path's files are open: what the position file said of them is not needed any more.
+    mutating func forgetPositions(of path: String, inode: UInt64?) {
+        positions.removeAll { isKeyedByInode ? $0.inode == inode : $0.path == path }
+    }
+
+    /// Forgets positions of files that are no more.
+    mutating func forgetAbsent() {
+        positions.removeAll { entry in
+            if isKeyedByInode {
+                let files = [entry.path] + RotatedFiles.siblings(of: entry.path).map(\.path)
+                return !files.contains { file in
+                    guard case .success(let status) = FileStatus.of(file) else { return false }
+                    return status.identity.inode == entry.inode
+                }
+            }
+            if case .failure(let error) = FileStatus.of(entry.path) { return error.isAbsence }
+            return false
+        }
     }
 }

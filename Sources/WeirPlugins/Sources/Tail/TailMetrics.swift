@@ -12,6 +12,7 @@ struct TailMetrics: Sendable {
     let unreadable: Counter
     let longLines: Counter
     let replaced: Counter
+    let throttled: Counter
     let lagBytes: Gauge
 
     init(_ registry: Registry, source: String) {
@@ -27,6 +28,8 @@ struct TailMetrics: Sendable {
         unreadable = counter("weir_tail_unreadable_total", "Files that could not be opened.")
         longLines = counter(
             "weir_tail_long_lines_total", "Lines beyond max_line_size, dropped or truncated.")
+        throttled = counter(
+            "weir_tail_throttled_total", "Turns in which a limit left bytes of a file unread.")
         replaced = counter(
             "weir_malformed_utf8_total", "Malformed byte sequences replaced by U+FFFD.")
         files = registry.gauge(MetricDescription("weir_tail_files", "Files followed."), labels)

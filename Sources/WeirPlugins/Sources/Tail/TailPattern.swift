@@ -1,23 +1,31 @@
-import Glibc
 import WeirCore
+import WeirHost
 
 /// Paths as users write them: with dates and wildcards.
-enum TailPattern {
-    /// The pattern with its strftime sequences filled in, in local time.
-    static func expanded(_ pattern: String, at time: Timestamp) -> String {
-        guard pattern.contains("%") else { return pattern }
-        var seconds = time_t(time.seconds)
-        var parts = tm()
-        localtime_r(&seconds, &parts)
-        var room = [CChar](repeating: 0, count: 4096)
-        let count = strftime(&room, room.count, pattern, &parts)
-        guard count > 0 else { return pattern }
-        return String(decoding: room.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+struct TailPattern {
+    /// The pattern with its dates filled in.
+    let text: String
+    /// Whether it has wildcards.
+    let isGlob: Bool
+
+    init(_ pattern: String, at time: Timestamp, _ options: TailOptions) {
+        text =
+            pattern.contains("%")
+            ? TimeFormat.text(of: time, format: pattern, zone: options.pathZone) : pattern
+        let characters =
+            switch options.globPolicy {
+            case .backwardCompatible: "*"
+            case .extended: "*?["
+            case .always: "*?[{"
+            }
+        isGlob = text.contains { characters.contains($0) }
     }
 
-    /// Whether a pattern has wildcards.
-    static func isGlob(_ pattern: String) -> Bool { pattern.contains { "*?[".contains($0) } }
+    /// The paths that it stands for now.
+    var paths: [String] { isGlob ? FileNames.matching(text) : [text] }
 
-    /// Whether a path comes from a pattern with wildcards or dates, and not from its plain name.
-    static func isGlobbed(_ path: String, _ patterns: [String]) -> Bool { !patterns.contains(path) }
+    /// Whether a path is one of them.
+    func names(_ path: String) -> Bool {
+        isGlob ? FileNames.pattern(text, names: path) : text == path
+    }
 }
