@@ -23,6 +23,12 @@ public final class NoneParser: LineParser {
         finisher = try makeFinisher(try ParseOptions(section), section)
     }
 
+    /// A parser without options, for lines that no `<parse>` describes.
+    init(messageKey: String) throws(TimeFormat.FormatError) {
+        shape = Shape([messageKey])
+        finisher = try RowFinisher(ParseOptions())
+    }
+
     /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count

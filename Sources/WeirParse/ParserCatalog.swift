@@ -4,13 +4,15 @@ import WeirConfig
 public enum ParserCatalog {
     /// The declarations.
     public static let declarations: [ComponentDeclaration] = [
-        EnvoyParser.declaration, JSONParser.declaration, NoneParser.declaration,
+        CRIParser.declaration, EnvoyParser.declaration, JSONParser.declaration,
+        NoneParser.declaration,
         RegexpParser.declaration,
     ]
 
     /// The parser that a section describes.
     public static func parser(_ section: Section) throws(SectionError) -> any LineParser {
         switch section.type {
+        case "cri": return try CRIParser(section)
         case "envoy": return try EnvoyParser(section)
         case "json": return try JSONParser(section)
         case "none": return try NoneParser(section)
