@@ -54,7 +54,7 @@ struct AgentReports: Sendable {
             logger.error(
                 "positions cannot be written",
                 metadata: ["path": "\(path)", "reason": "\(reason)"])
-        case .droppedLongLine(let path, let count):
+        case .longLine(let path, let count):
             logger.warning(
                 "line is longer than max_line_size",
                 metadata: ["path": "\(path)", "bytes": "\(count)"])

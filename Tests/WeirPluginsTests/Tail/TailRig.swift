@@ -10,15 +10,6 @@ import WeirTesting
 
 @testable import WeirPlugins
 
-/// A configuration of a test is one file.
-struct NoFiles: ConfigFiles {
-    var hostName: String { "node" }
-
-    func contents(of path: String) -> [UInt8]? { nil }
-    func paths(matching pattern: String) -> [String] { [] }
-    func environment(_ name: String) -> String? { nil }
-}
-
 /// An event as it reached the sink.
 struct ArrivedEvent: Equatable {
     var tag: String

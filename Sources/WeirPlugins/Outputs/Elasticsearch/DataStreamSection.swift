@@ -59,7 +59,8 @@ struct DataStreamSection {
         try ElasticsearchSection.readCommon(section, &documents)
         self.documents = documents
         let ilm = section[P.ilmName].isEmpty ? "${index}_policy" : section[P.ilmName]
-        let template = section[P.templateName].isEmpty ? "${index}_template" : section[P.templateName]
+        let template =
+            section[P.templateName].isEmpty ? "${index}_template" : section[P.templateName]
         let policy = section[P.policy].isEmpty ? Self.standardPolicy : section[P.policy]
         guard JSONValueReader.value(of: policy) != nil else {
             throw SectionError(

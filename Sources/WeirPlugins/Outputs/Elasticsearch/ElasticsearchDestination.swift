@@ -40,7 +40,9 @@ public final class ElasticsearchDestination: ChunkDestination {
 
     public func recordText(of event: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         // The index's line, if there is one, and the action's come first; the source ends the event.
-        guard event.count > 2, let start = event.dropLast().lastIndex(of: 0x0a) else { return event }
+        guard event.count > 2, let start = event.dropLast().lastIndex(of: 0x0a) else {
+            return event
+        }
         return UnsafeRawBufferPointer(rebasing: event[(start + 1)..<(event.count - 1)])
     }
 

@@ -10,7 +10,8 @@ struct ElasticsearchSection {
     /// The component as users see it.
     static let declaration = ComponentDeclaration(
         .output, type: "elasticsearch", "Stores events as documents of Elasticsearch.",
-        parameters: P.connection + P.index + P.document + ElasticsearchTemplates.parameters, ignored: P.ignored,
+        parameters: P.connection + P.index + P.document + ElasticsearchTemplates.parameters,
+        ignored: P.ignored,
         sections: [BufferSection.declaration, SecondarySection.declaration],
         examples: [
             "<match istio.**>\n  @type elasticsearch\n  host elasticsearch\n  port 9200\n"
@@ -216,7 +217,9 @@ struct ElasticsearchSection {
         options.usesUTCIndex = section[P.utcIndex]
         options.targetIndexKey = fieldPath(set: section[P.targetIndexKey])
         options.includesIndexInURL = section[P.includeIndexInURL]
-        if !section[P.targetTypeKey].isEmpty { options.removedKeys.append(section[P.targetTypeKey]) }
+        if !section[P.targetTypeKey].isEmpty {
+            options.removedKeys.append(section[P.targetTypeKey])
+        }
         let isKnown = section[P.verifyVersion] && !section.isSet(P.defaultVersion)
         if !section[P.suppressTypeName], !isKnown, section[P.defaultVersion] < 8 {
             options.typeName = section[P.defaultVersion] == 7 ? "_doc" : section[P.typeName]

@@ -36,7 +36,8 @@ public struct IndexPreparation: Sendable {
         do throws(HTTPError) {
             if !overwrites {
                 let answer = try client.send(
-                    "GET", url, headers: headers, body: UnsafeRawBufferPointer(start: nil, count: 0))
+                    "GET", url, headers: headers, body: UnsafeRawBufferPointer(start: nil, count: 0)
+                )
                 if answer.status == 200 { return nil }
                 guard answer.status == 404 else { return "GET \(path) answered \(answer.status)" }
             }

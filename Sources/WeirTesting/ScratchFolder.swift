@@ -1,7 +1,7 @@
 import Glibc
 
 /// A folder that lives as long as a test needs it.
-public final class TemporaryFolder: Sendable {
+public final class ScratchFolder: Sendable {
     /// Why there is no folder.
     public struct Problem: Error {}
 
@@ -21,7 +21,9 @@ public final class TemporaryFolder: Sendable {
     public func file(_ name: String) -> String { "\(path)/\(name)" }
 
     /// Writes a file, in place when it is there.
-    public func write(_ text: String, to name: String) { write(Array(text.utf8), to: name, O_TRUNC) }
+    public func write(_ text: String, to name: String) {
+        write(Array(text.utf8), to: name, O_TRUNC)
+    }
 
     /// Appends to a file.
     public func append(_ text: String, to name: String) {
@@ -34,7 +36,9 @@ public final class TemporaryFolder: Sendable {
         defer { close(descriptor) }
         var place = 0
         while place < bytes.count {
-            let count = bytes[place...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let count = bytes[place...].withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
             guard count > 0 else { return }
             place += count
         }
