@@ -1,19 +1,29 @@
 extension TimeFormat {
-    /// Reads a time of this form; the whole text must have it.
+    /// What may follow a time in its text.
+    public enum Rest: Sendable {
+        /// Nothing.
+        case nothing
+        /// Anything: it is not looked at.
+        case anything
+    }
+
+    /// Reads a time of this form; the whole text must have it, unless `rest` says otherwise.
     /// - Parameters:
     ///   - zone: The zone of times that do not name theirs.
     ///   - now: The year of times that do not name theirs.
     /// - Returns: The time, and how far east of UTC it was written; `nil` when the text has another
     ///   form.
     public func parse(
-        _ bytes: UnsafeRawBufferPointer, zone: TimeZone, now: Timestamp
+        _ bytes: UnsafeRawBufferPointer, zone: TimeZone, now: Timestamp, rest: Rest = .nothing
     ) -> (time: Timestamp, offset: Int32?)? {
         var reader = TimeReader(bytes)
         var parts = TimeParts()
         for step in steps {
             guard reader.read(step, into: &parts) else { return nil }
         }
-        guard reader.isAtEnd, let time = parts.timestamp(zone: zone, now: now) else { return nil }
+        guard reader.isAtEnd || rest == .anything,
+            let time = parts.timestamp(zone: zone, now: now)
+        else { return nil }
         return (time, parts.zoneOffset)
     }
 
