@@ -88,6 +88,27 @@ struct EnvoyFormatCorpusTests {
         }
     }
 
+    @Test func `reads JSON of any nesting with the types that it has`() throws {
+        var compared = 0
+        for record in SharedCases.records("corpus/envoy-formats/formats.jsonl") {
+            guard record["kind"] == .string("json"), let log = record["log"]?.string else {
+                continue
+            }
+            let bytes = restored("corpus/envoy-formats/\(log)")
+            let batch = batch(bytes, by: try parser("@type envoy"))
+            let broken = record["lines_not_json"]?.integer ?? 0
+            #expect(batch.failures.count == Int(broken) && batch.rows.count == 524 - Int(broken))
+            for row in batch.rows.indices {
+                let line = batch.lines[Int(batch.rows[row].line)]
+                let value = batch.withBytes(of: line) { JSONValueReader.value(of: $0) }
+                let found = Value.object(batch.record(row: row))
+                if found != value { Issue.record("\(log) row \(row): \(found)") }
+                compared += 1
+            }
+        }
+        #expect(compared > 10_000)
+    }
+
     @Test func `compiles what Envoy accepts, and refuses what Envoy refuses`() throws {
         let bytes = try #require(SharedCases.bytes("corpus/envoy-formats/envoy_accepts.json"))
         let answers = try #require(
