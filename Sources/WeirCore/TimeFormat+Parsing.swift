@@ -218,15 +218,14 @@ struct TimeReader {
 
     /// Reads `2026-11-24T09:20:39.123456+01:00`; the zone may be missing, as in Ruby's `iso8601`.
     private mutating func readISO8601(into parts: inout TimeParts) -> Bool {
-        let steps: [TimeFormat.Step] = [
-            .year, .literal(UInt8(ascii: "-")), .month, .literal(UInt8(ascii: "-")), .day,
-        ]
-        for step in steps where !read(step, into: &parts) { return false }
-        guard take(UInt8(ascii: "T")) || take(UInt8(ascii: "t")) || take(0x20) else { return false }
-        let clock: [TimeFormat.Step] = [
-            .hour, .literal(UInt8(ascii: ":")), .minute, .literal(UInt8(ascii: ":")), .second,
-        ]
-        for step in clock where !read(step, into: &parts) { return false }
+        let dash = UInt8(ascii: "-")
+        let colon = UInt8(ascii: ":")
+        guard read(.year, into: &parts), take(dash), read(.month, into: &parts), take(dash),
+            read(.day, into: &parts),
+            take(UInt8(ascii: "T")) || take(UInt8(ascii: "t")) || take(0x20),
+            read(.hour, into: &parts), take(colon), read(.minute, into: &parts), take(colon),
+            read(.second, into: &parts)
+        else { return false }
         if take(UInt8(ascii: ".")) || take(UInt8(ascii: ",")), !readFraction(nil, into: &parts) {
             return false
         }
