@@ -44,6 +44,12 @@ enum RubyDialect {
                 place += 2
                 continue
             }
+            if isInClass, let (name, replacement) = bracket(source[place...]) {
+                bytes += Array(replacement.utf8)
+                place += name.utf8.count
+                needsUnicode = true
+                continue
+            }
             if c == UInt8(ascii: "["), !isInClass {
                 isInClass = true
             } else if c == UInt8(ascii: "]") {
@@ -61,6 +67,16 @@ enum RubyDialect {
             place += 1
         }
         return Translation(bytes: bytes, needsUnicode: needsUnicode)
+    }
+
+    /// Classes that know letters beyond ASCII in Ruby, but not in PCRE2.
+    private static func bracket(_ rest: ArraySlice<UInt8>) -> (name: String, replacement: String)? {
+        let classes = [
+            ("[:alpha:]", "\\p{L}\\p{M}"), ("[:alnum:]", "\\p{L}\\p{M}\\p{N}"),
+            ("[:upper:]", "\\p{Lu}"), ("[:lower:]", "\\p{Ll}"),
+            ("[:word:]", "\\p{L}\\p{M}\\p{N}\\p{Pc}"),
+        ]
+        return classes.first { rest.starts(with: $0.0.utf8) }
     }
 
     /// Copies `(?` and the option letters behind it, with Ruby's `m` as PCRE2's `s`.

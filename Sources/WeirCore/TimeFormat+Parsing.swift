@@ -1,19 +1,29 @@
 extension TimeFormat {
-    /// Reads a time of this form; the whole text must have it.
+    /// What may follow a time in its text.
+    public enum Rest: Sendable {
+        /// Nothing.
+        case nothing
+        /// Anything: it is not looked at.
+        case anything
+    }
+
+    /// Reads a time of this form; the whole text must have it, unless `rest` says otherwise.
     /// - Parameters:
     ///   - zone: The zone of times that do not name theirs.
     ///   - now: The year of times that do not name theirs.
     /// - Returns: The time, and how far east of UTC it was written; `nil` when the text has another
     ///   form.
     public func parse(
-        _ bytes: UnsafeRawBufferPointer, zone: TimeZone, now: Timestamp
+        _ bytes: UnsafeRawBufferPointer, zone: TimeZone, now: Timestamp, rest: Rest = .nothing
     ) -> (time: Timestamp, offset: Int32?)? {
         var reader = TimeReader(bytes)
         var parts = TimeParts()
         for step in steps {
             guard reader.read(step, into: &parts) else { return nil }
         }
-        guard reader.isAtEnd, let time = parts.timestamp(zone: zone, now: now) else { return nil }
+        guard reader.isAtEnd || rest == .anything,
+            let time = parts.timestamp(zone: zone, now: now)
+        else { return nil }
         return (time, parts.zoneOffset)
     }
 
@@ -208,15 +218,14 @@ struct TimeReader {
 
     /// Reads `2026-11-24T09:20:39.123456+01:00`; the zone may be missing, as in Ruby's `iso8601`.
     private mutating func readISO8601(into parts: inout TimeParts) -> Bool {
-        let steps: [TimeFormat.Step] = [
-            .year, .literal(UInt8(ascii: "-")), .month, .literal(UInt8(ascii: "-")), .day,
-        ]
-        for step in steps where !read(step, into: &parts) { return false }
-        guard take(UInt8(ascii: "T")) || take(UInt8(ascii: "t")) || take(0x20) else { return false }
-        let clock: [TimeFormat.Step] = [
-            .hour, .literal(UInt8(ascii: ":")), .minute, .literal(UInt8(ascii: ":")), .second,
-        ]
-        for step in clock where !read(step, into: &parts) { return false }
+        let dash = UInt8(ascii: "-")
+        let colon = UInt8(ascii: ":")
+        guard read(.year, into: &parts), take(dash), read(.month, into: &parts), take(dash),
+            read(.day, into: &parts),
+            take(UInt8(ascii: "T")) || take(UInt8(ascii: "t")) || take(0x20),
+            read(.hour, into: &parts), take(colon), read(.minute, into: &parts), take(colon),
+            read(.second, into: &parts)
+        else { return false }
         if take(UInt8(ascii: ".")) || take(UInt8(ascii: ",")), !readFraction(nil, into: &parts) {
             return false
         }

@@ -92,7 +92,7 @@ public struct TimeFormat: Sendable {
         case UInt8(ascii: "I"), UInt8(ascii: "l"): [.hour12]
         case UInt8(ascii: "M"): [.minute]
         case UInt8(ascii: "S"): [.second]
-        case UInt8(ascii: "L"): [.fraction(width ?? 3)]
+        case UInt8(ascii: "L"): [.fraction(width)]
         case UInt8(ascii: "N"): [.fraction(width)]
         case UInt8(ascii: "p"), UInt8(ascii: "P"): [.halfDay]
         case UInt8(ascii: "z"): [.zone]

@@ -7,6 +7,29 @@ public enum TimeZone: Sendable, Equatable {
     case local
     /// A fixed distance, in seconds east of UTC.
     case fixed(Int32)
+    /// A place's zone, with its summer time.
+    case place(ZoneTable)
+
+    /// Reads a distance from UTC (``init(offset:)``) or a place, such as `Europe/Berlin`.
+    public init?(named text: String) {
+        if let zone = TimeZone(offset: text) {
+            self = zone
+        } else if let table = ZoneTable(named: text) {
+            self = .place(table)
+        } else {
+            return nil
+        }
+    }
+
+    /// Whether both are the same zone.
+    public static func == (left: TimeZone, right: TimeZone) -> Bool {
+        switch (left, right) {
+        case (.utc, .utc), (.local, .local): true
+        case (.fixed(let one), .fixed(let other)): one == other
+        case (.place(let one), .place(let other)): one.name == other.name
+        default: false
+        }
+    }
 
     /// Reads `+09:00`, `+0900`, `+09` or `Z`; `nil` for anything else.
     public init?(offset text: String) {
@@ -36,6 +59,7 @@ public enum TimeZone: Sendable, Equatable {
         switch self {
         case .utc: return 0
         case .fixed(let seconds): return seconds
+        case .place(let table): return table.offset(atSeconds: time.seconds)
         case .local:
             var seconds = time_t(time.seconds)
             var parts = tm()
@@ -49,9 +73,12 @@ public enum TimeZone: Sendable, Equatable {
         switch self {
         case .utc: return local
         case .fixed(let offset): return local &- Int64(offset)
-        case .local:
+        case .local, .place:
             let guess = local &- Int64(offsetSeconds(at: Timestamp(seconds: local)))
-            return local &- Int64(offsetSeconds(at: Timestamp(seconds: guess)))
+            let time = local &- Int64(offsetSeconds(at: Timestamp(seconds: guess)))
+            // A clock that jumps forward never shows some times; they count by the hour before.
+            let shown = time &+ Int64(offsetSeconds(at: Timestamp(seconds: time)))
+            return shown == local ? time : guess
         }
     }
 }

@@ -29,6 +29,10 @@ public struct ParseOptions: Sendable {
     public var timeType = TimeType.string
     /// Its form; `nil` for whatever a date looks like.
     public var timeFormat: String?
+    /// Forms that are tried after it when `timeType` is mixed.
+    public var timeFormatFallbacks: [String] = []
+    /// Whether nobody said how the time is written: then a date is read where a number is due.
+    public var isTimeTypeAssumed = false
     /// Whether the time's field stays in the record.
     public var keepsTimeKey = false
     /// Whether an event stays whose time cannot be read, as if it told none.

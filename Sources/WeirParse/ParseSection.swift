@@ -10,6 +10,9 @@ enum ParseParameters {
         "time_type", default: .string, "How the time is written.")
     static let timeFormat = Parameter.text(
         "time_format", default: "", "The time's form in strptime's sequences, or `%iso8601`.")
+    static let fallbacks = Parameter.list(
+        "time_format_fallbacks", default: [],
+        "Further forms of the time, for `time_type mixed`: formats, `float` or `unixtime`.")
     static let keepTimeKey = Parameter.flag(
         "keep_time_key", default: false, "Whether the time's field stays in the record.")
     static let timeZone = Parameter.text(
@@ -26,7 +29,7 @@ enum ParseParameters {
 
     static let all: [AnyParameter] = [
         AnyParameter(types), AnyParameter(timeKey), AnyParameter(timeType),
-        AnyParameter(timeFormat),
+        AnyParameter(timeFormat), AnyParameter(fallbacks),
         AnyParameter(keepTimeKey), AnyParameter(timeZone), AnyParameter(localTime),
         AnyParameter(utc),
         AnyParameter(estimate), AnyParameter(nullPattern), AnyParameter(nullEmpty),
@@ -58,6 +61,13 @@ extension ParseOptions {
         } else {
             timeType = timeFormat == nil ? defaultTimeType : .string
         }
+        timeFormatFallbacks = section[P.fallbacks]
+        if timeType == .mixed, timeFormat == nil, timeFormatFallbacks.isEmpty {
+            throw SectionError(
+                section.location(of: P.timeType), "`time_type mixed` has no form to try",
+                help: "give `time_format` or `time_format_fallbacks`")
+        }
+        isTimeTypeAssumed = !section.isSet(P.timeType)
         keepsTimeKey = section[P.keepTimeKey]
         estimatesTime = section[P.estimate]
         emptyIsNull = section[P.nullEmpty]
@@ -76,9 +86,9 @@ extension ParseOptions {
         _ section: Section
     ) throws(SectionError) -> [(key: String, type: FieldType, argument: String)] {
         var types: [(key: String, type: FieldType, argument: String)] = []
-        for part in section[ParseParameters.types].split(separator: ",") {
+        for part in parts(section[ParseParameters.types]) {
             let pieces = part.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-                .map { String($0.drop { $0 == " " }) }
+                .map(String.init)
             guard pieces.count >= 2, let type = FieldType(rawValue: pieces[1]) else {
                 let words = FieldType.allCases.map(\.rawValue).joined(separator: ", ")
                 throw SectionError(
@@ -91,14 +101,26 @@ extension ParseOptions {
         return types
     }
 
+    /// `field:type` of every field, from a list or a JSON object.
+    private static func parts(_ text: String) -> [String] {
+        if case .object(let record)? = JSONValueReader.value(of: text) {
+            return record.fields.map { key, value in
+                if case .string(let type) = value { "\(key):\(type)" } else { key }
+            }
+        }
+        return text.split(separator: ",").map { String($0.drop { $0 == " " }) }
+    }
+
     private static func zone(_ section: Section) throws(SectionError) -> TimeZone {
         typealias P = ParseParameters
         if section.isSet(P.timeZone) {
-            guard let zone = TimeZone(offset: section[P.timeZone]) else {
+            guard let zone = TimeZone(named: section[P.timeZone]) else {
                 throw SectionError(
                     section.location(of: P.timeZone),
                     "`\(section[P.timeZone])` is not a zone that Weir knows",
-                    help: "write the distance from UTC, such as `+09:00`")
+                    help:
+                        "write the distance from UTC, such as `+09:00`, or a place: `Europe/Berlin`"
+                )
             }
             return zone
         }

@@ -7,8 +7,16 @@ import WeirCore
 final class RowFinisher {
     private let options: ParseOptions
     private let format: TimeFormat?
+    private let fallbacks: [TimeForm]
     private let nullMatcher: RegexMatcher?
     private let needsRows: Bool
+
+    /// A form of the time that is tried when the first does not fit.
+    private enum TimeForm {
+        case float
+        case unixTime
+        case format(TimeFormat)
+    }
 
     init(_ options: ParseOptions) throws(TimeFormat.FormatError) {
         self.options = options
@@ -17,6 +25,15 @@ final class RowFinisher {
         } else {
             format = nil
         }
+        var fallbacks: [TimeForm] = []
+        for text in options.timeFormatFallbacks {
+            switch text {
+            case "float": fallbacks.append(.float)
+            case "unixtime": fallbacks.append(.unixTime)
+            default: fallbacks.append(.format(try TimeFormat(text)))
+            }
+        }
+        self.fallbacks = fallbacks
         nullMatcher = options.nullPattern.map { RegexMatcher($0) }
         needsRows = options.nullPattern != nil || options.emptyIsNull || !options.types.isEmpty
     }
@@ -55,15 +72,36 @@ final class RowFinisher {
 
     private func time(_ slot: Slot, in batch: EventBatch, now: Timestamp) -> Timestamp? {
         switch options.timeType {
-        case .float: return batch.withText(slot) { UnixTime.parse($0) }
+        case .float:
+            let time = batch.withText(slot) { UnixTime.parse($0) }
+            if time == nil, options.isTimeTypeAssumed, slot.isString {
+                return written(slot, in: batch, now: now)
+            }
+            return time
         case .unixtime:
             return batch.withText(slot) { UnixTime.parse($0) }.map {
                 Timestamp(seconds: $0.seconds)
             }
         case .string: return written(slot, in: batch, now: now)
         case .mixed:
-            return written(slot, in: batch, now: now) ?? batch.withText(slot) { UnixTime.parse($0) }
+            return mixed(slot, in: batch, now: now)
         }
+    }
+
+    /// The first form that fits.
+    private func mixed(_ slot: Slot, in batch: EventBatch, now: Timestamp) -> Timestamp? {
+        if format != nil, let time = written(slot, in: batch, now: now) { return time }
+        for fallback in fallbacks {
+            let time: Timestamp? = batch.withText(slot) { bytes in
+                switch fallback {
+                case .float: UnixTime.parse(bytes)
+                case .unixTime: UnixTime.parse(bytes).map { Timestamp(seconds: $0.seconds) }
+                case .format(let format): format.parse(bytes, zone: options.zone, now: now)?.time
+                }
+            }
+            if let time { return time }
+        }
+        return nil
     }
 
     private func written(_ slot: Slot, in batch: EventBatch, now: Timestamp) -> Timestamp? {
@@ -74,7 +112,10 @@ final class RowFinisher {
     }
 
     private func parse(_ bytes: UnsafeRawBufferPointer, _ now: Timestamp) -> Timestamp? {
-        if let format { return format.parse(bytes, zone: options.zone, now: now)?.time }
+        if let format {
+            // strptime stops where the format ends.
+            return format.parse(bytes, zone: options.zone, now: now, rest: .anything)?.time
+        }
         return TimeFormat.parseFreely(bytes, zone: options.zone, now: now)?.time
     }
 

@@ -7,27 +7,16 @@ enum TypeConversion {
         _ value: Value, to type: ParseOptions.FieldType, argument: String, zone: TimeZone
     ) -> Value {
         switch type {
-        case .string: return .string(text(value))
+        case .string: return .string(RubyText.text(value))
         case .integer: return .integer(leadingInteger(value))
         case .float: return .float(leadingFloat(value))
-        case .bool: return .bool(["true", "yes", "1"].contains(text(value).lowercased()))
+        case .bool: return .bool(["true", "yes", "1"].contains(RubyText.text(value).lowercased()))
         case .array:
             if case .array = value { return value }
             let separator = argument.isEmpty ? "," : argument
-            return .array(split(text(value), separator).map { .string($0) })
-        case .time: return time(text(value), argument, zone) ?? value
-        }
-    }
-
-    /// The text of a value, as Ruby's `to_s` gives it.
-    static func text(_ value: Value) -> String {
-        switch value {
-        case .string(let text), .number(let text): text
-        case .integer(let number): "\(number)"
-        case .float(let number): "\(number)"
-        case .bool(let flag): "\(flag)"
-        case .null: ""
-        case .array, .object: JSONValueWriter.text(value)
+            if case .string("") = value { return .array([]) }
+            return .array(split(RubyText.text(value), separator).map { .string($0) })
+        case .time: return time(RubyText.text(value), argument, zone) ?? value
         }
     }
 
@@ -86,7 +75,7 @@ enum TypeConversion {
             var format = argument
             var zone = zone
             if let colon = argument.firstIndex(of: ":"),
-                let named = TimeZone(offset: String(argument[..<colon]))
+                let named = TimeZone(named: String(argument[..<colon]))
             {
                 zone = named
                 format = String(argument[argument.index(after: colon)...])

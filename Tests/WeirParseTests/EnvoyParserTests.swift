@@ -104,6 +104,16 @@ private func istioLine(
         #expect(reader.ambiguousPositions == [UInt64(istioLine().utf8.count)])
     }
 
+    @Test func `reads a long forged line without searching it for long`() throws {
+        let agent = String(repeating: "\" \"", count: 100_000)
+        let reader = try parser("@type envoy")
+        var count = 0
+        let time = ContinuousClock().measure {
+            count = batch(Array(istioLine(agent: agent).utf8), by: reader).rows.count
+        }
+        #expect(count == 1 && time < .seconds(20))
+    }
+
     @Test func `refuses lines of another form`() throws {
         let text =
             "\n-\n[] \"\"\nkube-proxy started\n{\"a\":}\n[2026-11-23] \"GET / HTTP/1.1\" 200\n"

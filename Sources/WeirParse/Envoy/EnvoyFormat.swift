@@ -71,6 +71,15 @@ public struct EnvoyFormat: Sendable {
         }
     }
 
+    /// Most lines that one record takes.
+    static let lineLimit = 16
+
+    /// Whether a record may take several lines: the format has a line end inside, or a value that
+    /// Envoy has URL-decoded brings one.
+    var spansLines: Bool {
+        literals.contains { $0.contains(0x0a) } || fields.contains { $0.form.bytes == .all }
+    }
+
     /// The fields of which some lines can be read in several ways: neither a scan from the left
     /// nor one from the right finds their ends for certain.
     public var indistinctFields: [String] {

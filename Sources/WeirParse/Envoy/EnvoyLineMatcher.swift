@@ -188,12 +188,16 @@ final class EnvoyLineMatcher {
     /// Whether bytes can be a field's value.
     @inline(__always)
     func fits(_ field: Int, _ line: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        hasShape(field, line, start, end) && runEnd(field, line, start, end) == end
+    }
+
+    /// Whether bytes that a field may hold can be its value as a whole.
+    @inline(__always)
+    func hasShape(_ field: Int, _ line: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
         let length = end &- start
         if length == 1, line[start] == UInt8(ascii: "-"), !format.omitsEmpty { return true }
         if length == 0, format.omitsEmpty { return true }
-        guard length >= forms[field].shortest, length <= forms[field].longest,
-            runEnd(field, line, start, end) == end
-        else { return false }
+        guard length >= forms[field].shortest, length <= forms[field].longest else { return false }
         return forms[field].kind != .integer || isInteger(line + start, length)
     }
 

@@ -98,7 +98,11 @@ extension EnvoyOperator {
     }
 
     private var unlimitedForm: EnvoyValueForm {
-        if Self.integers.contains(name) { return .integer }
+        if Self.integers.contains(name) {
+            var form = EnvoyValueForm.integer
+            if name == "RESPONSE_CODE" { form.longest = 3 }
+            return form
+        }
         switch shortName {
         case "REQ", "RESP", "TRAILER", "REQ_WITHOUT_QUERY": return headerForm
         case "START_TIME", "START_TIME_LOCAL", "EMIT_TIME", "EMIT_TIME_LOCAL":

@@ -82,17 +82,21 @@ public final class EnvoyParser: LineParser {
     /// Reads every line into rows, or notes why it gave none (``LineParser/parse(into:now:)``).
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
-        for index in batch.lines.indices { read(line: index, batch, now) }
+        var index = 0
+        while index < batch.lines.count { index += read(line: index, batch, now) }
         finisher.finish(batch, from: first, now: now)
     }
 
+    /// Reads the record that begins with a line.
+    /// - Returns: How many lines it takes.
     @inline(__always)
-    private func read(line index: Int, _ batch: EventBatch, _ now: Timestamp) {
+    private func read(line index: Int, _ batch: EventBatch, _ now: Timestamp) -> Int {
         let line = batch.lines[index]
         if let scanner, line.length > 0,
             batch.withBytes(of: line, { $0[0] }) == UInt8(ascii: "{")
         {
-            return scanner.scan(line: index, into: batch, time: now)
+            scanner.scan(line: index, into: batch, time: now)
+            return 1
         }
         // Envoy's own format ends in a quote, Istio's hardly ever: so few lines are tried twice.
         let endsInQuote =
@@ -102,15 +106,53 @@ public final class EnvoyParser: LineParser {
             let reader = readers[endsInQuote ? readers.count - 1 - number : number]
             switch reader.read(line: index, batch, now) {
             case .unmatched: continue
-            case .matched: return
+            case .matched: return 1
             case .ambiguous:
-                ambiguousLineCount += 1
-                if ambiguousPositions.count < Self.ambiguousPositionLimit {
-                    ambiguousPositions.append(line.position)
-                }
-                return
+                noteAmbiguous(line)
+                return 1
             }
         }
+        if let reader = readers.first, reader.spansLines {
+            return readJoined(line: index, reader, batch, now)
+        }
         batch.appendFailure(line: index, .unmatched)
+        return 1
+    }
+
+    /// Reads a record of several lines.
+    @inline(never)
+    private func readJoined(
+        line index: Int, _ reader: EnvoyTextReader, _ batch: EventBatch, _ now: Timestamp
+    ) -> Int {
+        let first = batch.lines[index]
+        for count in 2...EnvoyFormat.lineLimit {
+            guard index + count <= batch.lines.count else {
+                // The rest may not be written yet. A batch of nothing else would be read for ever.
+                if index > 0 {
+                    batch.unfinishedPosition = first.position
+                    batch.lines.removeSubrange(index...)
+                    return 0
+                }
+                break
+            }
+            let last = batch.lines[index + count - 1]
+            guard last.offset > first.offset, last.position &- first.position < 1 << 24,
+                last.position &- first.position == UInt64(last.offset - first.offset)
+            else { break }
+            batch.lines[index].length = last.offset + last.length - first.offset
+            let outcome = reader.read(line: index, batch, now)
+            if outcome == .ambiguous { noteAmbiguous(first) }
+            if outcome != .unmatched { return count }
+        }
+        batch.lines[index].length = first.length
+        batch.appendFailure(line: index, .unmatched)
+        return 1
+    }
+
+    private func noteAmbiguous(_ line: Line) {
+        ambiguousLineCount += 1
+        if ambiguousPositions.count < Self.ambiguousPositionLimit {
+            ambiguousPositions.append(line.position)
+        }
     }
 }

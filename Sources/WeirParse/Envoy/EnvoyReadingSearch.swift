@@ -117,13 +117,17 @@ final class EnvoyReadingSearch {
     ) {
         guard let last = right.last else { return }
         let form = matcher.form(field)
+        var run = -1
         for from in left where nodes[from].pathCount > 0 {
             let start = nodes[from].start
-            let run = matcher.runEnd(field, line, start, nodes[last].literal)
+            // Places ascend, so a run that reaches this one goes on as far as before.
+            if start > run || run < 0 {
+                run = matcher.runEnd(field, line, start, nodes[last].literal)
+            }
             for to in right where nodes[to].literal >= start {
                 let end = nodes[to].literal
                 if end > run { break }
-                guard matcher.fits(field, line, start, end) else { continue }
+                guard matcher.hasShape(field, line, start, end) else { continue }
                 nodes[to].pathCount = min(2, nodes[to].pathCount + nodes[from].pathCount)
                 let value = UnsafeBufferPointer(start: line + start, count: end - start)
                 let likelihood = nodes[from].likelihood + form.likelihood(of: value)

@@ -4,6 +4,7 @@ import WeirCore
 /// Turns lines of one text format into rows.
 final class EnvoyTextReader {
     let format: EnvoyFormat
+    let spansLines: Bool
     private let matcher: EnvoyLineMatcher
     private let shape: Shape
     private let forms: [EnvoyValueForm]
@@ -12,6 +13,7 @@ final class EnvoyTextReader {
     /// A reader of a format.
     init(_ format: EnvoyFormat) {
         self.format = format
+        spansLines = format.spansLines
         matcher = EnvoyLineMatcher(format)
         shape = Shape(format.fields.map(\.name))
         forms = format.fields.map(\.form)

@@ -21,8 +21,7 @@ struct EnvoyTimeShape {
         var pattern = operation.parameter ?? ""
         if pattern.isEmpty {
             pattern =
-                isCertificate
-                ? "%Y-%m-%dT%H:%M:%SZ" : isLocal ? "%Y-%m-%dT%H:%M:%E3S%z" : "%Y-%m-%dT%H:%M:%E3SZ"
+                isLocal ? "%Y-%m-%dT%H:%M:%E3S%z" : "%Y-%m-%dT%H:%M:%E3SZ"
         }
         read(Array(pattern.utf8))
         if isCertificate { shortest = min(shortest, 1) }
