@@ -76,3 +76,11 @@ final class TemporaryFolder {
         }
     }
 }
+
+extension TemporaryFolder {
+    /// Makes a file look as if it had not been changed for some time.
+    func setModified(_ name: String, secondsAgo: Int) {
+        let then = timespec(tv_sec: time(nil) - secondsAgo, tv_nsec: 0)
+        utimensat(AT_FDCWD, place(name), [then, then], 0)
+    }
+}
