@@ -61,6 +61,16 @@ import WeirHost
         #expect(rig.sink.messages == ["l1", "l2", "n1"])
     }
 
+    @Test func `finds what was truncated and rotated away meanwhile`() throws {
+        try begin(with: "l1\n")
+        rig.stop()
+        folder.write("a.log", "m1\nm2\n")
+        folder.rename("a.log", "a.log.1")
+        try rig.start()
+        rig.settle()
+        #expect(rig.sink.messages == ["l1", "m1", "m2"])
+    }
+
     @Test func `finds what came and went meanwhile`() throws {
         try begin(with: "l1\n")
         rig.stop()
