@@ -3,28 +3,31 @@ import Glibc
 /// Files that are written whole or not at all.
 public enum AtomicFile {
     /// Puts new bytes in a file's place: written beside it, synced, renamed.
+    ///
+    /// When that fails the former file is as it was, and nothing is left beside it.
     public static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
         let part = path + ".part"
         let descriptor = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw SystemError.last() }
+        var failure = fill(descriptor, with: bytes)
+        close(descriptor)
+        if failure == nil, rename(part, path) != 0 { failure = SystemError.last() }
+        guard let failure else { return }
+        unlink(part)
+        throw failure
+    }
+
+    private static func fill(_ descriptor: Int32, with bytes: [UInt8]) -> SystemError? {
         var place = 0
         while place < bytes.count {
             let count = bytes.withUnsafeBytes { bytes in
                 Glibc.write(descriptor, bytes.baseAddress?.advanced(by: place), bytes.count - place)
             }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                let error = SystemError.last()
-                close(descriptor)
-                throw error
-            }
+            guard count > 0 else { return SystemError.last() }
             place += count
         }
-        let isSynced = fdatasync(descriptor) == 0
-        let error = SystemError.last()
-        close(descriptor)
-        guard isSynced else { throw error }
-        guard rename(part, path) == 0 else { throw SystemError.last() }
+        return fdatasync(descriptor) == 0 ? nil : SystemError.last()
     }
 
     /// A file's bytes, or `nil` when it cannot be read or is larger than `limit`.

@@ -88,8 +88,10 @@ public final class OpenFile: Sendable {
     public func read(
         into room: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(SystemError) -> Int {
+        // No file is that long; the kernel would call the place invalid.
+        guard let place = off_t(exactly: offset), place <= off_t.max - room.count else { return 0 }
         while true {
-            let count = pread(descriptor, room.baseAddress, room.count, off_t(clamping: offset))
+            let count = pread(descriptor, room.baseAddress, room.count, place)
             if count >= 0 { return count }
             if errno != EINTR { throw SystemError.last() }
         }

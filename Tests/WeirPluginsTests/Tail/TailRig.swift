@@ -25,7 +25,8 @@ struct ArrivedEvent: Equatable {
 final class CollectingSink: EventSink {
     private struct State {
         var events: [ArrivedEvent] = []
-        var held: [DeliveryTicket] = []
+        var held: [(ticket: DeliveryTicket, events: [ArrivedEvent])] = []
+        var delivered: [ArrivedEvent] = []
         var isHolding = false
         var isFull = false
     }
@@ -48,9 +49,12 @@ final class CollectingSink: EventSink {
         }
         state.withLock { state in
             state.events += arrived
-            guard state.isHolding else { return }
+            guard state.isHolding else {
+                state.delivered += arrived
+                return
+            }
             ticket.retain()
-            state.held.append(ticket)
+            state.held.append((ticket, arrived))
         }
     }
 
@@ -59,15 +63,19 @@ final class CollectingSink: EventSink {
     func setHolding(_ isHolding: Bool) { state.withLock { $0.isHolding = isHolding } }
 
     /// Delivers one of the held blocks.
-    func deliver(at index: Int) { state.withLock { $0.held.remove(at: index) }.release() }
-
-    func deliverAll() {
-        let tickets = state.withLock { state in
-            defer { state.held = [] }
-            return state.held
+    func deliver(at index: Int) {
+        let ticket = state.withLock { state in
+            let (ticket, events) = state.held.remove(at: index)
+            state.delivered += events
+            return ticket
         }
-        for ticket in tickets { ticket.release() }
+        ticket.release()
     }
+
+    func deliverAll() { while heldCount > 0 { deliver(at: 0) } }
+
+    /// The events whose blocks were delivered.
+    var delivered: [ArrivedEvent] { state.withLock { $0.delivered } }
 
     /// The process is gone: nothing held is ever delivered.
     func abandon() { state.withLock { $0.held = [] } }
@@ -91,7 +99,7 @@ final class TailRig {
     /// The unit of time that passes between two steps.
     private static let tick: UInt64 = 100_000_000
 
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
     let sink = CollectingSink()
     private(set) var metrics = Registry()
     private(set) var options: TailOptions
@@ -107,7 +115,7 @@ final class TailRig {
     }
 
     /// A tail of `a.log`, from its head, with a position file.
-    convenience init(_ extra: String = "") throws {
+    convenience init(_ extra: String = "", in place: TemporaryFolder.Place = .disk) throws {
         try self.init(
             source: """
                 <source>
@@ -122,10 +130,11 @@ final class TailRig {
                     @type none
                   </parse>
                 </source>
-                """)
+                """, in: place)
     }
 
-    init(source: String) throws {
+    init(source: String, in place: TemporaryFolder.Place = .disk) throws {
+        folder = TemporaryFolder(place)
         let text = source.replacing("DIR", with: folder.path)
         let (source, problems) = try Self.section(text)
         if let problem = problems.first(where: { $0.severity == .error }) {

@@ -59,6 +59,15 @@ import WeirMetrics
         #expect(rig.reports == [.truncated(path: folder.place("a.log"), lostByteCount: 0)])
     }
 
+    @Test func `begins again when it was truncated and rotated since the last look`() throws {
+        try begin(with: "l1\nl2\n")
+        folder.write("a.log", "m1\nm2\nm3\n")
+        folder.rename("a.log", "a.log.1")
+        folder.write("a.log", "n1\n")
+        rig.settle()
+        #expect(rig.sink.messages == ["l1", "l2", "m1", "m2", "m3", "n1"])
+    }
+
     @Test func `counts the bytes that a truncation took away unread`() throws {
         try begin(with: "l1\n")
         rig.sink.setFull(true)

@@ -5,8 +5,16 @@ import WeirHost
 final class TemporaryFolder {
     let path: String
 
-    init() {
-        var template = Array("/tmp/weir-test-XXXXXX".utf8CString)
+    /// Where a folder is made.
+    enum Place {
+        case disk
+        /// Where many writes with their syncs cost little.
+        case memory
+    }
+
+    init(_ place: Place = .disk) {
+        let hasMemory = place == .memory && access("/dev/shm", W_OK) == 0
+        var template = Array("\(hasMemory ? "/dev/shm" : "/tmp")/weir-test-XXXXXX".utf8CString)
         path = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
     }
 
@@ -74,5 +82,13 @@ final class TemporaryFolder {
         } else {
             0
         }
+    }
+}
+
+extension TemporaryFolder {
+    /// Makes a file look as if it had not been changed for some time.
+    func setModified(_ name: String, secondsAgo: Int) {
+        let then = timespec(tv_sec: time(nil) - secondsAgo, tv_nsec: 0)
+        utimensat(AT_FDCWD, place(name), [then, then], 0)
     }
 }

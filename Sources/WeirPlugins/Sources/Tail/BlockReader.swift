@@ -39,9 +39,6 @@ struct BlockReader {
 
     /// Reads one block, if there is a whole line and room for its events.
     func readBlock(_ moment: TailEngine.Moment) -> Outcome {
-        if generation.rotatedAt != nil, let status = try? generation.file.status() {
-            generation.knownSize = status.size
-        }
         guard generation.knownSize > generation.readOffset else { return .nothing }
         let due = due(moment)
         let hasGrown = generation.searchedOffset < generation.knownSize

@@ -159,8 +159,10 @@ struct GenerationRegistry {
     ) -> (position: UInt64, number: UInt64)? {
         let identity = status.identity
         if let former = known[identity]?.entry {
-            guard former.path == path, former.isFollowed(by: file, size: status.size) else {
-                return nil
+            guard former.path == path else { return nil }
+            guard former.isFollowed(by: file, size: status.size) else {
+                // Emptied before it was rotated, or another file in its inode: none of it is read.
+                return (0, nextNumber(of: identity))
             }
             let moved = positions.last { $0.path == path && $0.inode == identity.inode }
             return (moved?.position ?? former.position, former.generation)

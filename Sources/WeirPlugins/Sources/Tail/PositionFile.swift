@@ -59,10 +59,10 @@ public enum PositionFile {
         return UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
     }
 
-    /// The file's bytes.
+    /// The file's bytes. A path with a tab or a line end has no form; the generations' file has it.
     public static func text(_ entries: [PositionEntry]) -> [UInt8] {
         var text = ByteBuffer()
-        for entry in entries {
+        for entry in entries where !entry.path.utf8.contains(where: { $0 == 0x09 || $0 == 0x0a }) {
             text.append(entry.path)
             text.append(byte: 0x09)
             text.append(padded(entry.position))

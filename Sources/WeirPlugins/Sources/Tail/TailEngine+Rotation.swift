@@ -116,8 +116,19 @@ extension TailEngine {
 
     // MARK: Rotation
 
-    /// Looks which file a path stands for now.
+    /// Looks which file a path stands for now, and whether its files are still what they were.
     func checkRotation(_ tailed: TailedPath, _ moment: Moment) {
+        checkPath(tailed, moment)
+        for (index, generation) in tailed.older.enumerated() {
+            guard let status = try? generation.file.status() else { continue }
+            if let anew = checkContent(of: generation, status, tailed, moment) {
+                anew.rotatedAt = generation.rotatedAt
+                tailed.older[index] = anew
+            }
+        }
+    }
+
+    private func checkPath(_ tailed: TailedPath, _ moment: Moment) {
         let status: FileStatus?
         switch FileStatus.of(tailed.path) {
         case .success(let found): status = found.isRegular ? found : nil
@@ -137,16 +148,35 @@ extension TailEngine {
             if tailed.current == nil { takeUpMissed(tailed, status?.identity, moment) }
             return
         }
+        if let anew = checkContent(of: current, status, tailed, moment) {
+            tailed.current = anew
+            tailed.noteSiblings()
+        }
+    }
+
+    /// Notes how far a file has grown.
+    /// - Returns: The generation that begins, when the file was emptied in place since.
+    private func checkContent(
+        of generation: Generation, _ status: FileStatus, _ tailed: TailedPath, _ moment: Moment
+    ) -> Generation? {
         // Two changes within one tick of the clock look like one.
         let mayHaveChanged =
-            status.size != current.readOffset || status.modified != current.modified
+            status.size != generation.readOffset || status.modified != generation.modified
             || moment.wall.seconds &- status.modified.seconds <= 1
-        if mayHaveChanged, !current.isIntact(size: status.size) {
-            beginAnew(tailed, current, status)
-        } else {
-            current.knownSize = status.size
-            current.modified = status.modified
+        guard mayHaveChanged, !generation.isIntact(size: status.size) else {
+            generation.knownSize = status.size
+            generation.modified = status.modified
+            return nil
         }
+        let lost = generation.unreadByteCount
+        around.metrics.lost(lost, "truncated")
+        around.metrics.rotations.add()
+        around.log(.truncated(path: tailed.path, lostByteCount: lost))
+        let number = registry.nextNumber(of: generation.identity)
+        let anew = Generation(generation.file, status: status, number: number, offset: 0)
+        registry.note(anew, path: tailed.path)
+        hasNewGenerations = true
+        return anew
     }
 
     /// Goes on with the file that took the place of the former one.
@@ -172,19 +202,5 @@ extension TailEngine {
         registry.note(generation, path: tailed.path)
         hasNewGenerations = true
         around.watch(tailed.path)
-    }
-
-    /// Begins a file again that was emptied in place.
-    private func beginAnew(_ tailed: TailedPath, _ former: Generation, _ status: FileStatus) {
-        let lost = former.unreadByteCount
-        around.metrics.lost(lost, "truncated")
-        around.metrics.rotations.add()
-        around.log(.truncated(path: tailed.path, lostByteCount: lost))
-        let number = registry.nextNumber(of: former.identity)
-        let generation = Generation(former.file, status: status, number: number, offset: 0)
-        tailed.current = generation
-        tailed.noteSiblings()
-        registry.note(generation, path: tailed.path)
-        hasNewGenerations = true
     }
 }
