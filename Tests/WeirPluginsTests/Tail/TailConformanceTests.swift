@@ -7,7 +7,7 @@ import WeirTesting
 @testable import WeirPlugins
 
 /// Where Weir follows files otherwise than Fluentd 1.16.9, and why.
-private let deliberateDifferences: [String: String] = [
+private let tailDifferences: [String: String] = [
     "tail-encoding-invalid":
         "well-formed UTF-8 is kept; Fluentd replaces every byte beyond ASCII when one is malformed",
     "tail-multiline": "there is no `multiline` parser",
@@ -23,7 +23,7 @@ struct TailConformanceTests {
         for record in records {
             guard let id = record["id"]?.string else { continue }
             let difference = difference(record)
-            if deliberateDifferences[id] == nil {
+            if tailDifferences[id] == nil {
                 #expect(difference == nil, "\(id): \(difference ?? "")")
             } else {
                 #expect(
