@@ -45,9 +45,12 @@ let package = Package(
         .target(
             name: "WeirTesting",
             dependencies: [
-                "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
-                "WeirPipeline", "WeirPlugins",
+                "CShims", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
+                "WeirParse", "WeirPipeline", "WeirPlugins",
             ], swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["weir", "WeirCore", "WeirHost", "WeirTesting"], swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["WeirTesting"], swiftSettings: settings),
         .executableTarget(
             name: "weir",

@@ -94,10 +94,10 @@ public final class HTTPServer: Sendable {
         self.group = group
     }
 
-    /// Closes the port and all connections.
+    /// Closes the port and all connections, those with a request under way included.
     public func stop() {
-        channel.close(promise: nil)
-        group.shutdownGracefully { _ in }
+        // Fails only when it has been stopped before.
+        try? group.syncShutdownGracefully()
     }
 }
 

@@ -1,14 +1,14 @@
 import Glibc
 
 /// A lock with a condition to wait for, on the monotonic clock: what bounded queues are made of.
-final class Monitor<State: ~Copyable>: @unchecked Sendable {
+public final class Monitor<State: ~Copyable>: @unchecked Sendable {
     // Safe because `state` is touched only between lock and unlock of `mutex`.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
     /// A monitor of this state.
-    init(_ state: consuming State) {
+    public init(_ state: consuming State) {
         self.state = state
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
@@ -30,14 +30,14 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     }
 
     /// Calls `body` with the state, alone.
-    func withLock<R: ~Copyable>(_ body: (inout State) -> R) -> R {
+    public func withLock<R: ~Copyable>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(&state)
     }
 
     /// Calls `body` with the state, alone, and wakes all who wait.
-    func change<R: ~Copyable>(_ body: (inout State) -> R) -> R {
+    public func change<R: ~Copyable>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(condition)
@@ -48,7 +48,7 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
 
     /// Calls `body` until it gives an answer, waiting between the calls for a change or for the
     /// monotonic time (nanoseconds) that it names.
-    func wait<R>(until body: (inout State) -> WaitAnswer<R>) -> R {
+    public func wait<R>(until body: (inout State) -> WaitAnswer<R>) -> R {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {
@@ -66,7 +66,7 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
 }
 
 /// What one look at a monitor's state found.
-enum WaitAnswer<R> {
+public enum WaitAnswer<R> {
     case done(R)
     case waitForChange
     case waitUntil(UInt64)

@@ -1,6 +1,7 @@
 import Synchronization
 import WeirCore
 import WeirHost
+import WeirPipeline
 
 /// Speaks Elasticsearch's bulk API strictly, and keeps the documents in memory.
 ///
@@ -49,48 +50,72 @@ public final class ElasticsearchStandIn: Sendable {
         var duplicateCount = 0
         var violations: [String] = []
         var itemCount = 0
+        var keepsRequests = true
     }
 
-    private final class Store: Sendable {
-        let state = Mutex(State())
-    }
-
-    private let store = Store()
-    private let server: HTTPServer
-
+    private let state = Monitor(State())
+    private let server: Mutex<HTTPServer>
     /// The port that it listens on.
-    public var port: Int { server.port }
-    /// What was stored, in order.
-    public var documents: [Document] { store.state.withLock { $0.documents } }
-    /// What was asked, in order.
-    public var requests: [Request] { store.state.withLock { $0.requests } }
-    /// How many creations were of documents that were there.
-    public var duplicateCount: Int { store.state.withLock { $0.duplicateCount } }
-    /// What a client did that the API does not allow.
-    public var violations: [String] { store.state.withLock { $0.violations } }
+    public let port: Int
 
-    /// A stand-in on a free port, or on the given one.
-    public init(port: Int = 0) throws {
-        let store = store
-        server = try HTTPServer(host: "127.0.0.1", port: port, bodyByteLimit: 256 << 20) {
-            request in
-            store.state.withLock { Self.answer(request, &$0) }
+    /// What was stored, in order.
+    public var documents: [Document] { state.withLock { $0.documents } }
+    /// What was asked, in order.
+    public var requests: [Request] { state.withLock { $0.requests } }
+    /// How many creations were of documents that were there.
+    public var duplicateCount: Int { state.withLock { $0.duplicateCount } }
+    /// What a client did that the API does not allow.
+    public var violations: [String] { state.withLock { $0.violations } }
+
+    /// A stand-in on a free port.
+    public init() throws {
+        let first = try Self.serve(port: 0, state)
+        port = first.port
+        server = Mutex(first)
+    }
+
+    private static func serve(port: Int, _ state: Monitor<State>) throws -> HTTPServer {
+        try HTTPServer(host: "127.0.0.1", port: port, bodyByteLimit: 256 << 20) { request in
+            state.change { answer(request, &$0) }
         }
     }
 
     /// Changes how the next requests are answered.
-    public func setMood(_ mood: Mood) { store.state.withLock { $0.mood = mood } }
+    public func setMood(_ mood: Mood) { state.withLock { $0.mood = mood } }
 
-    /// Closes the port.
-    public func stop() { server.stop() }
+    /// Whether requests are kept for ``requests``; documents always are.
+    public func keepRequests(_ keeps: Bool) { state.withLock { $0.keepsRequests = keeps } }
+
+    /// Closes the port and every connection, also those with a request under way.
+    public func stop() { server.withLock { $0.stop() } }
+
+    /// Opens the port again, with the documents that were there.
+    public func restart() throws {
+        let again = try Self.serve(port: port, state)
+        server.withLock { $0 = again }
+    }
+
+    /// Waits until so many documents are stored.
+    /// - Returns: Whether they came before the time was over.
+    public func waitForDocuments(_ count: Int, seconds: UInt64 = 120) -> Bool {
+        let clock = SystemClock()
+        let deadline = clock.monotonicNanoseconds + seconds * 1_000_000_000
+        return state.wait { state -> WaitAnswer<Bool> in
+            if state.documents.count >= count { return .done(true) }
+            if clock.monotonicNanoseconds >= deadline { return .done(false) }
+            return .waitUntil(deadline)
+        }
+    }
 
     private static func answer(
         _ request: HTTPServer.Request, _ state: inout State
     ) -> HTTPServer.Response {
         guard let body = text(request) else { return response(400, "body is not gzip") }
         let path = request.query.isEmpty ? request.path : "\(request.path)?\(request.query)"
-        state.requests.append(
-            Request(method: request.method, path: path, headers: request.headers, body: body))
+        if state.keepsRequests {
+            state.requests.append(
+                Request(method: request.method, path: path, headers: request.headers, body: body))
+        }
         guard request.path.hasSuffix("/_bulk") else { return other(request) }
         let type = request.header("content-type") ?? ""
         if !type.hasPrefix("application/x-ndjson") && !type.hasPrefix("application/json") {

@@ -1,6 +1,7 @@
 // What Swift cannot say or call by itself: SIMD movemasks and variadic C functions.
 #pragma once
 #include <stddef.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -54,3 +55,6 @@ size_t weir_count_text(const void *bytes, size_t size, const void *text, size_t 
 
 /// One arena for all threads, and bursts given back: `mallopt`, which Swift does not see.
 void weir_bound_memory(void);
+
+/// Lets a spawned program inherit no files but the first: `posix_spawn_file_actions_addclosefrom_np`.
+int weir_close_from(posix_spawn_file_actions_t *actions, int first);

@@ -1,0 +1,187 @@
+import Glibc
+import Testing
+import WeirCore
+import WeirHost
+import WeirTesting
+
+@Suite(
+    "A real Envoy's logs", .serialized,
+    .enabled(if: TestPrograms.envoy != nil, "needs `make deps-test`"))
+struct EnvoyTests {
+    private static let rotationCount = 6
+
+    private func configuration(_ folder: ScratchFolder) -> String {
+        """
+        admin:
+          address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+        static_resources:
+          listeners:
+          - name: main
+            address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+            filter_chains:
+            - filters:
+              - name: envoy.filters.network.http_connection_manager
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                  stat_prefix: main
+                  access_log:
+                  - name: envoy.access_loggers.file
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                      path: \(folder.file("json.log"))
+                      log_format:
+                        json_format:
+                          start_time: "%START_TIME%"
+                          method: "%REQ(:METHOD)%"
+                          path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"
+                          protocol: "%PROTOCOL%"
+                          response_code: "%RESPONSE_CODE%"
+                          response_flags: "%RESPONSE_FLAGS%"
+                          duration: "%DURATION%"
+                          user_agent: "%REQ(USER-AGENT)%"
+                  - name: envoy.access_loggers.file
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                      path: \(folder.file("text.log"))
+                  route_config:
+                    virtual_hosts:
+                    - name: all
+                      domains: ["*"]
+                      routes:
+                      - match: { prefix: "/missing" }
+                        direct_response: { status: 404 }
+                      - match: { prefix: "/" }
+                        direct_response: { status: 200, body: { inline_string: "ok" } }
+                  http_filters:
+                  - name: envoy.filters.http.router
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+        """
+    }
+
+    @Test func `arrive line by line, once, in JSON and in text, through rotations`() throws {
+        let program = try #require(TestPrograms.envoy)
+        let folder = try ScratchFolder()
+        folder.write(configuration(folder), to: "envoy.yaml")
+        let envoy = try ChildProcess(
+            program,
+            [
+                "-c", folder.file("envoy.yaml"), "--admin-address-path", folder.file("admin"),
+                "--use-dynamic-base-id", "--concurrency", "1", "--file-flush-interval-msec", "100",
+                "--log-level", "warning",
+            ], log: folder.file("envoy.out"))
+        defer { envoy.kill9() }
+        let standIns = (json: try ElasticsearchStandIn(), text: try ElasticsearchStandIn())
+        let (admin, port) = try #require(ports(folder), "Envoy says where it listens")
+        folder.write(pipeline(folder, standIns.json.port, standIns.text.port), to: "weir.conf")
+        let weir = try RunningWeir(folder)
+        #expect(weir.waitForLog("weir runs"))
+        let requestCount = try sendRequests(to: port, admin: admin, folder)
+        for standIn in [standIns.json, standIns.text] {
+            #expect(standIn.waitForDocuments(requestCount))
+        }
+        #expect(weir.terminate() == 0)
+        for standIn in [standIns.json, standIns.text] {
+            #expect(standIn.violations.isEmpty)
+            check(standIn.documents, requestCount)
+        }
+        print("envoy: \(requestCount) requests, \(Self.rotationCount) rotations")
+    }
+
+    /// Sends requests without a pause; each second both logs are renamed and opened anew.
+    /// - Returns: How many requests there were.
+    private func sendRequests(to port: Int, admin: Int, _ folder: ScratchFolder) throws -> Int {
+        let client = HTTPClient()
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        let clock = SystemClock()
+        let start = clock.monotonicNanoseconds
+        var number = 0
+        for rotation in 1...Self.rotationCount {
+            while clock.monotonicNanoseconds - start < UInt64(rotation) * 1_000_000_000 {
+                let path = number % 10 == 3 ? "/missing" : "/api"
+                _ = try client.send(
+                    "GET", "http://127.0.0.1:\(port)\(path)?n=\(number)",
+                    headers: ["User-Agent: test \"quoted\" agent/\(number)"], body: none)
+                number += 1
+            }
+            for name in ["json.log", "text.log"] {
+                rename(folder.file(name), folder.file("\(name).\(rotation)"))
+            }
+            _ = try client.send(
+                "POST", "http://127.0.0.1:\(admin)/reopen_logs", headers: [], body: none)
+        }
+        return number
+    }
+
+    /// Every request's document is there once, with its code and its user agent whole.
+    private func check(_ documents: [ElasticsearchStandIn.Document], _ requestCount: Int) {
+        #expect(documents.count == requestCount)
+        var seen: Set<Int> = []
+        for document in documents {
+            guard case .object(let record)? = JSONValueReader.value(of: document.source),
+                case .string(let path)? = record["path"],
+                let number = path.split(separator: "=").last.flatMap({ Int($0) })
+            else {
+                Issue.record("no path in \(document.source)")
+                continue
+            }
+            seen.insert(number)
+            #expect(record["response_code"] == .integer(number % 10 == 3 ? 404 : 200))
+            #expect(record["user_agent"] == .string("test \"quoted\" agent/\(number)"))
+        }
+        #expect(seen == Set(0..<requestCount))
+    }
+
+    private func pipeline(_ folder: ScratchFolder, _ jsonPort: Int, _ textPort: Int) -> String {
+        var text = "<system>\n  admin_port 0\n</system>\n"
+        for (name, port) in [("json", jsonPort), ("text", textPort)] {
+            text += """
+                <source>
+                  @type tail
+                  path \(folder.file("\(name).log"))
+                  pos_file \(folder.file("\(name).pos"))
+                  tag \(name)
+                  read_from_head true
+                  <parse>
+                    @type envoy
+                  </parse>
+                </source>
+                <match \(name)>
+                  @type elasticsearch
+                  host 127.0.0.1
+                  port \(port)
+                  logstash_format true
+                  <buffer>
+                    flush_interval 0.1
+                  </buffer>
+                </match>
+
+                """
+        }
+        return text
+    }
+
+    /// The ports of Envoy's admin and of its listener, once it has written them.
+    private func ports(_ folder: ScratchFolder) -> (admin: Int, main: Int)? {
+        let watch = Inotify()
+        watch.watch(folder.path)
+        let client = HTTPClient()
+        for _ in 0..<600 {
+            let address = String(decoding: folder.contents(of: "admin") ?? [], as: UTF8.self)
+            if let admin = address.split(separator: ":").last.flatMap({ Int($0) }),
+                let answer = try? client.send(
+                    "GET", "http://127.0.0.1:\(admin)/listeners", headers: [],
+                    body: UnsafeRawBufferPointer(start: nil, count: 0)), answer.status == 200
+            {
+                let text = String(decoding: client.body.bytes, as: UTF8.self)
+                if let port = text.split(separator: ":").last.flatMap({
+                    Int($0.prefix { $0.isNumber })
+                }) {
+                    return (admin, port)
+                }
+            }
+            watch.wait(milliseconds: 100)
+        }
+        return nil
+    }
+}
