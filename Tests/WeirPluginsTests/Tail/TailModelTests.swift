@@ -153,7 +153,7 @@ private struct TailPlay {
 @Suite("A tail among writers, rotations, crashes and slow outputs") struct TailModelTests {
     @Test func `gives every line once`() throws {
         var seeds = SeededGenerator(announcing: "TailModelTests")
-        for _ in 0..<15 {
+        for _ in 0..<60 {
             let seed = seeds.next()
             var play = try TailPlay(seed: seed)
             try play.play(120)

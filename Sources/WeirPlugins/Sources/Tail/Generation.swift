@@ -60,6 +60,9 @@ final class Generation {
     /// Bytes that are in the file and not read yet.
     var unreadByteCount: UInt64 { knownSize > readOffset ? knownSize - readOffset : 0 }
 
+    /// Whether there is nothing to read but an unfinished end.
+    var isCaughtUp: Bool { max(readOffset, searchedOffset) >= knownSize }
+
     /// The hash of a file's first line, at most 256 bytes of it; `nil` while that is not complete.
     static func fingerprint(of file: OpenFile) -> UInt64? {
         (try? file.bytes(at: 0, count: fingerprintByteLimit)).flatMap { fingerprint(ofHead: $0) }
