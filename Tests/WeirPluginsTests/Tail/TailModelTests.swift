@@ -55,7 +55,7 @@ private struct TailPlay {
         for _ in 0..<count { try move() }
         rig.sink.setFull(false)
         if !rig.isRunning { try rig.start() }
-        for _ in 0..<5 {
+        for _ in 0..<10 {
             rig.settle()
             rig.sink.deliverAll()
         }

@@ -63,7 +63,7 @@ struct BlockReader {
     private func due(_ moment: TailEngine.Moment) -> Due {
         guard let (what, since) = generation.unfinished else { return Due() }
         if let rotatedAt = generation.rotatedAt {
-            let until = max(since, rotatedAt) &+ around.options.rotateWait.nanoseconds
+            let until = max(generation.grownAt, rotatedAt) &+ around.options.rotateWait.nanoseconds
             if moment.monotonic >= until { return Due(line: true, event: true) }
         }
         func isOver(_ wait: Duration?) -> Bool {

@@ -177,6 +177,7 @@ extension TailEngine {
             status.size != generation.readOffset || status.modified != generation.modified
             || moment.wall.seconds &- status.modified.seconds <= 1
         guard mayHaveChanged, !generation.isIntact(size: status.size) else {
+            if status.size > generation.knownSize { generation.grownAt = moment.monotonic }
             generation.knownSize = status.size
             generation.modified = status.modified
             return nil
