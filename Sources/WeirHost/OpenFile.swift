@@ -61,6 +61,7 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Whether the file is not there.
     public var isAbsence: Bool { number == ENOENT || number == ENOTDIR }
 
+    /// The system's words for it.
     public var description: String { String(cString: strerror(number)) }
 }
 

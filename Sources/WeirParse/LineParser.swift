@@ -8,7 +8,8 @@ public protocol LineParser: AnyObject {
     ///
     /// Rows come in the order of their lines. A parser may move the block's bytes and cut
     /// `batch.lines` anew (as `cri` does when it joins partial lines), but each line keeps the
-    /// position in its file.
+    /// position in its file. A parser of events with several lines sets `unfinishedPosition` where
+    /// the last event began that may go on behind the block, unless the batch `endsInput`.
     /// - Parameter now: The time of events whose lines do not tell theirs.
     func parse(into batch: EventBatch, now: Timestamp)
 }

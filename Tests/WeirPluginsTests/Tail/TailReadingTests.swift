@@ -154,6 +154,20 @@ import WeirTesting
 
     // MARK: Turns and limits
 
+    @Test func `tells how far it is behind its writer`() throws {
+        let rig = try begin(with: "l1\n")
+        #expect(rig.gauge("weir_tail_file_lag_bytes", "a.log") == 0)
+        rig.sink.setFull(true)
+        rig.folder.append("a.log", "l2\n")
+        rig.pass(seconds: 12)
+        #expect(rig.gauge("weir_tail_file_lag_bytes", "a.log") == 3)
+        #expect((10...12).contains(rig.gauge("weir_tail_file_lag_seconds", "a.log")))
+        rig.sink.setFull(false)
+        rig.pass(seconds: 2)
+        #expect(rig.gauge("weir_tail_file_lag_bytes", "a.log") == 0)
+        #expect(rig.gauge("weir_tail_file_lag_seconds", "a.log") == 0)
+    }
+
     private static let twoFiles = """
         <source>
           @type tail

@@ -98,6 +98,32 @@ import WeirHost
         #expect(rig.sink.messages == ["l1", "l2", "n1"])
     }
 
+    @Test func `finds what came and went while the path had no file`() throws {
+        try begin(with: "l1\n")
+        rig.stop()
+        folder.rename("a.log", "a.log.2")
+        try rig.start()
+        rig.settle()
+        folder.write("a.log", "m1\n")
+        folder.rename("a.log", "a.log.1")
+        rig.settle()
+        #expect(rig.sink.messages == ["l1", "m1"])
+    }
+
+    @Test func `finds what a pattern's file left under the name of its rotation`() throws {
+        let rig = try TailRig(
+            source: TailRotationTests.globSource.replacing("a.log*", with: "*.log"))
+        rig.folder.write("a.log", "l1\n")
+        try rig.start()
+        rig.settle()
+        rig.stop()
+        rig.folder.append("a.log", "l2\n")
+        rig.folder.rename("a.log", "a.log.1")
+        try rig.start()
+        rig.settle()
+        #expect(rig.sink.messages == ["l1", "l2"])
+    }
+
     @Test func `begins a file at its head that took another's place meanwhile`() throws {
         let rig = try TailRig("read_from_head false")
         let folder = rig.folder

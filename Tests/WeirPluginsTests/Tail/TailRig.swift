@@ -175,8 +175,8 @@ final class TailRig {
 
     // MARK: Running
 
-    func start() throws {
-        let parser = try ParserCatalog.parser(parse)
+    func start(parser given: (any LineParser)? = nil) throws {
+        let parser = try given ?? ParserCatalog.parser(parse)
         engine = TailEngine(
             TailEngine.Surroundings(
                 options: options, node: "node", parser: parser, sink: sink,
@@ -222,7 +222,9 @@ final class TailRig {
     /// Steps until there is nothing to read any more, one second at least.
     func settle() {
         for _ in 0..<10 { step() }
-        for _ in 0..<10_000 where step().hasRead {}
+        for _ in 0..<10_000 {
+            guard step().hasRead else { return }
+        }
     }
 
     /// The value of a counter.
@@ -231,6 +233,12 @@ final class TailRig {
             MetricDescription(name, ""),
             (labels + [Label("source", "tail")])
         ).value
+    }
+
+    /// The value of a gauge of a file.
+    func gauge(_ name: String, _ file: String) -> Int {
+        let labels = [Label("path", folder.place(file)), Label("source", "tail")]
+        return metrics.gauge(MetricDescription(name, ""), labels).value
     }
 
     /// The position that is written down for a file, as `name position`.

@@ -22,6 +22,13 @@ struct BlockReader {
         var event = false
     }
 
+    /// A piece of the file that was taken.
+    private struct Block {
+        var byteCount: UInt64
+        /// Whether nothing but an unfinished line is behind it.
+        var isAtEnd: Bool
+    }
+
     private let around: TailEngine.Surroundings
     private let batch: EventBatch
     private let path: TailedPath
@@ -46,8 +53,8 @@ struct BlockReader {
         guard around.sink.admits(tag: path.tag) else { return .blocked }
         let allowance = path.throttle.allowance(at: moment.monotonic)
         guard !allowance.isEmpty else { return .throttled }
-        guard let used = fill(due, allowance, moment) else { return .nothing }
-        emit(used, moment)
+        guard let block = fill(due, allowance, moment) else { return .nothing }
+        emit(block, moment)
         return .read
     }
 
@@ -56,7 +63,7 @@ struct BlockReader {
     private func due(_ moment: TailEngine.Moment) -> Due {
         guard let (what, since) = generation.unfinished else { return Due() }
         if let rotatedAt = generation.rotatedAt {
-            let until = max(since, rotatedAt) &+ around.options.rotateWait.nanoseconds
+            let until = max(generation.grownAt, rotatedAt) &+ around.options.rotateWait.nanoseconds
             if moment.monotonic >= until { return Due(line: true, event: true) }
         }
         func isOver(_ wait: Duration?) -> Bool {
@@ -71,10 +78,10 @@ struct BlockReader {
     // MARK: Lines
 
     /// Fills the batch with whole lines.
-    /// - Returns: How many bytes of the file they take; `nil` when there is no whole line.
+    /// - Returns: What was taken; `nil` when there is no whole line.
     private func fill(
         _ due: Due, _ allowance: Throttle.Allowance, _ moment: TailEngine.Moment
-    ) -> UInt64? {
+    ) -> Block? {
         let limit = around.options.lineByteLimit
         let turn = min(around.options.turnByteLimit, allowance.byteCount ?? .max)
         var capacity = max(turn, generation.neededCapacity)
@@ -87,7 +94,10 @@ struct BlockReader {
                 count < capacity || generation.readOffset + UInt64(count) >= generation.knownSize
             var used = batch.cutLines(position: generation.readOffset)
             if used == 0 {
-                if generation.skippedLineStart != nil || count > limit { return skip() }
+                if generation.skippedLineStart != nil || count > limit {
+                    skip()
+                    return Block(byteCount: UInt64(count), isAtEnd: isAtEnd)
+                }
                 guard isAtEnd else {
                     capacity = min(capacity * 2, limit + 1)
                     continue
@@ -105,9 +115,9 @@ struct BlockReader {
                 takeUnfinished(from: used)
                 used = count
             }
-            batch.endsInput = isAtEnd && (due.line || due.event) || capacity >= eventByteLimit
+            batch.endsInput = isAtEnd ? due.line || due.event : capacity >= eventByteLimit
             finishLines()
-            return UInt64(used)
+            return Block(byteCount: UInt64(used), isAtEnd: isAtEnd)
         }
     }
 
@@ -157,7 +167,7 @@ struct BlockReader {
     }
 
     /// Leaves out a piece of a line that is longer than the limit.
-    private func skip() -> UInt64 {
+    private func skip() {
         if generation.skippedLineStart == nil {
             generation.skippedLineStart = generation.readOffset
             noteLongLine(batch.blockCount)
@@ -171,7 +181,6 @@ struct BlockReader {
             }
         }
         decode()
-        return UInt64(batch.blockCount)
     }
 
     /// Leaves out the end of an overlong line whose beginning was handled, and lines that are
@@ -211,9 +220,9 @@ struct BlockReader {
     // MARK: Events
 
     /// Parses the lines and sends the events on their way.
-    private func emit(_ used: UInt64, _ moment: TailEngine.Moment) {
+    private func emit(_ block: Block, _ moment: TailEngine.Moment) {
         let start = generation.readOffset
-        let end = start + used
+        let end = start + block.byteCount
         generation.completeFingerprint()
         batch.tag = path.tag
         batch.origin = generation.origin(node: around.node)
@@ -237,8 +246,8 @@ struct BlockReader {
         let capacity = max(around.options.turnByteLimit, generation.neededCapacity)
         generation.advance(to: next)
         guard resumed != nil else { return }
-        if end >= generation.knownSize {
-            wait(for: .event, until: end, moment)
+        if block.isAtEnd {
+            wait(for: .event, until: max(end, generation.knownSize), moment)
         } else if next == start {
             // Nothing but the beginning of an event: a larger block is needed.
             generation.neededCapacity = min(capacity * 2, eventByteLimit)

@@ -25,6 +25,8 @@ final class Generation {
     private(set) var readOffset: UInt64
     /// The size when the file was last looked at.
     var knownSize: UInt64 = 0
+    /// When the file was last seen to have grown, in monotonic nanoseconds.
+    var grownAt: UInt64 = 0
     /// The time of the last change when the file was last looked at.
     var modified = Timestamp.epoch
     /// Up to where an unfinished end has been searched.
@@ -60,6 +62,9 @@ final class Generation {
     /// Bytes that are in the file and not read yet.
     var unreadByteCount: UInt64 { knownSize > readOffset ? knownSize - readOffset : 0 }
 
+    /// Whether there is nothing to read but an unfinished end.
+    var isCaughtUp: Bool { max(readOffset, searchedOffset) >= knownSize }
+
     /// The hash of a file's first line, at most 256 bytes of it; `nil` while that is not complete.
     static func fingerprint(of file: OpenFile) -> UInt64? {
         (try? file.bytes(at: 0, count: fingerprintByteLimit)).flatMap { fingerprint(ofHead: $0) }
@@ -88,9 +93,13 @@ final class Generation {
     }
 
     /// Whether a file holds the same bytes as this one, as far as both go: a copy of it.
+    ///
+    /// Short files may begin with the same lines by chance: they are rather read twice than not.
     func isCopied(by other: OpenFile, size: UInt64) -> Bool {
         let common = min(size, knownSize)
-        guard common > 0, let fingerprint, fingerprint == Self.fingerprint(of: other) else {
+        guard common >= Self.fingerprintByteLimit, let fingerprint,
+            fingerprint == Self.fingerprint(of: other)
+        else {
             return false
         }
         let count = min(common, 4096)

@@ -126,6 +126,11 @@ struct GenerationRegistry {
         positions.contains { $0.path == path } || known.values.contains { $0.entry.path == path }
     }
 
+    /// The paths that were being followed when the last run ended.
+    var followedPaths: Set<String> {
+        Set(positions.map(\.path) + known.values.map(\.entry.path))
+    }
+
     /// How to begin with a path's file.
     func start(path: String, _ file: OpenFile, _ status: FileStatus) -> Start {
         let identity = status.identity
@@ -209,12 +214,12 @@ struct GenerationRegistry {
     mutating func noteRotated(
         _ path: String, _ file: OpenFile, _ status: FileStatus, position: UInt64, number: UInt64
     ) {
-        remember(
-            GenerationEntry(
-                path: path, device: status.identity.device, inode: status.identity.inode,
-                fingerprint: Generation.fingerprint(of: file) ?? 0, generation: number,
-                position: position, tail: Generation.tailHash(of: file, before: position),
-                isRotated: true))
+        let entry = GenerationEntry(
+            path: path, device: status.identity.device, inode: status.identity.inode,
+            fingerprint: Generation.fingerprint(of: file) ?? 0, generation: number,
+            position: position, tail: Generation.tailHash(of: file, before: position),
+            isRotated: true)
+        if known[entry.identity]?.entry != entry { remember(entry) }
     }
 
     /// A path's files are open: what the position file said of them is not needed any more.

@@ -50,6 +50,15 @@ extension TailEngine {
         }
     }
 
+    /// Takes up a path whose file is gone, though not all of it is read, or whose next is awaited.
+    func resumeAbsent(_ tailed: TailedPath, _ moment: Moment) {
+        resumeRotated(tailed, nil, moment)
+        tailed.noteSiblings()
+        tailed.lastModified = Timestamp(seconds: moment.wall.seconds &- 1)
+        tailed.isBegun = true
+        registry.forgetPositions(of: tailed.path, inode: nil)
+    }
+
     // MARK: Rotated files
 
     /// Takes up the rotated files that were not read to their end before a restart, and those that
@@ -138,7 +147,11 @@ extension TailEngine {
             status = nil
         }
         guard let current = tailed.current else {
-            if let status { openNext(tailed, status, moment) }
+            if let status {
+                openNext(tailed, status, moment)
+            } else if isDiscovering {
+                takeUpMissed(tailed, nil, moment)
+            }
             return
         }
         guard let status, status.identity == current.identity else {
@@ -164,6 +177,7 @@ extension TailEngine {
             status.size != generation.readOffset || status.modified != generation.modified
             || moment.wall.seconds &- status.modified.seconds <= 1
         guard mayHaveChanged, !generation.isIntact(size: status.size) else {
+            if status.size > generation.knownSize { generation.grownAt = moment.monotonic }
             generation.knownSize = status.size
             generation.modified = status.modified
             return nil

@@ -50,6 +50,8 @@ final class TailEngine {
     /// Whether files were opened or emptied whose generations are not written down yet: their
     /// events must not leave before, or a crash would give them other identities.
     var hasNewGenerations = false
+    /// Whether this step looks for files as well.
+    private(set) var isDiscovering = false
     /// The paths that the patterns named when they were looked through last.
     private(set) var matched: Set<String> = []
     private let batch: EventBatch
@@ -72,7 +74,8 @@ final class TailEngine {
 
     /// Looks at all files once and reads at most one block of each.
     func step(_ moment: Moment) -> StepResult {
-        if moment.monotonic >= nextDiscovery {
+        isDiscovering = moment.monotonic >= nextDiscovery
+        if isDiscovering {
             discover(moment)
             let interval = min(around.options.refreshInterval.nanoseconds, Self.discoveryLimit)
             nextDiscovery = moment.monotonic &+ interval
@@ -121,11 +124,21 @@ final class TailEngine {
         if isFirstDiscovery { registry.forgetAbsent() }
         isFirstDiscovery = false
         around.metrics.files.set(order.count)
-        around.metrics.lagBytes.set(
-            paths.values.reduce(0) { sum, path in
-                path.generations.reduce(sum) { $0 &+ Int(clamping: $1.unreadByteCount) }
-            })
+        tellLag(moment)
         shareGroupLimits()
+    }
+
+    private func tellLag(_ moment: Moment) {
+        var sum: UInt64 = 0
+        for path in paths.values {
+            let unread = path.unreadByteCount
+            sum &+= unread
+            let caughtUpAt = path.caughtUpAt ?? moment.monotonic
+            around.metrics.setLag(
+                of: path.path, byteCount: unread,
+                seconds: unread == 0 ? 0 : (moment.monotonic &- caughtUpAt) / 1_000_000_000)
+        }
+        around.metrics.lagBytes.set(Int(clamping: sum))
     }
 
     private func matchingPaths(_ wall: Timestamp) -> [String] {
@@ -134,7 +147,12 @@ final class TailEngine {
         var found: [String] = []
         for pattern in options.paths.map({ TailPattern($0, at: wall, options) }) {
             around.watch(FileNames.folder(of: pattern.text))
-            found += pattern.paths.filter { path in
+            var paths = pattern.paths
+            if isFirstDiscovery, pattern.isGlob {
+                // Files that are gone may be left to be read under the names of their rotation.
+                paths += registry.followedPaths.filter { pattern.names($0) && !paths.contains($0) }
+            }
+            found += paths.filter { path in
                 !excluded.contains { $0.names(path) } && (!pattern.isGlob || isRecent(path, wall))
             }
         }
@@ -158,10 +176,7 @@ final class TailEngine {
             guard status.isRegular, holder(of: status.identity) == nil else { return }
         case .failure:
             guard registry.knows(path) else { return }
-            resumeRotated(tailed, nil, moment)
-            guard !tailed.older.isEmpty else { return }
-            tailed.isBegun = true
-            registry.forgetPositions(of: path, inode: nil)
+            resumeAbsent(tailed, moment)
         }
         paths[path] = tailed
         order.append(path)
@@ -210,6 +225,9 @@ final class TailEngine {
                 break
             }
         }
+        if tailed.caughtUpAt == nil || tailed.generations.allSatisfy(\.isCaughtUp) {
+            tailed.caughtUpAt = moment.monotonic
+        }
         tailed.older.removeAll { generation in
             guard let rotatedAt = generation.rotatedAt,
                 moment.monotonic >= rotatedAt &+ around.options.rotateWait.nanoseconds,
@@ -235,7 +253,10 @@ final class TailEngine {
             gone.insert(tailed.path)
         }
         guard !gone.isEmpty else { return }
-        for path in gone { paths[path] = nil }
+        for path in gone {
+            paths[path] = nil
+            around.metrics.forget(path)
+        }
         order.removeAll { gone.contains($0) }
     }
 

@@ -37,6 +37,27 @@ struct TailMetrics: Sendable {
             MetricDescription("weir_tail_lag_bytes", "Bytes of all files not read yet."), labels)
     }
 
+    private static let fileLagBytes = MetricDescription(
+        "weir_tail_file_lag_bytes", "Bytes of a path's files not read yet.")
+    private static let fileLagSeconds = MetricDescription(
+        "weir_tail_file_lag_seconds", "Seconds since all of a path's lines had been read.")
+
+    private func labels(_ path: String) -> [Label] {
+        [Label("path", path), Label("source", source)]
+    }
+
+    /// Tells how far reading is behind a path's writer.
+    func setLag(of path: String, byteCount: UInt64, seconds: UInt64) {
+        registry.gauge(Self.fileLagBytes, labels(path)).set(Int(clamping: byteCount))
+        registry.gauge(Self.fileLagSeconds, labels(path)).set(Int(clamping: seconds))
+    }
+
+    /// Forgets a path that is followed no more.
+    func forget(_ path: String) {
+        registry.remove(Self.fileLagBytes, labels(path))
+        registry.remove(Self.fileLagSeconds, labels(path))
+    }
+
     /// Counts bytes that were in a file and could not be read any more.
     func lost(_ byteCount: UInt64, _ reason: String) {
         registry.counter(

@@ -83,6 +83,7 @@ public final class TailSource: Source {
         }
     }
 
+    /// Begins to read on a thread of its own.
     public func start() throws(ComponentError) {
         phase.withLock { $0 = .reading }
         WorkerThread.start("weir-tail") { [self] in run() }
@@ -107,6 +108,7 @@ public final class TailSource: Source {
         phase.withLock { $0 = .stopped }
     }
 
+    /// Stops reading; returns when no batch will be emitted any more.
     public func stop() {
         let wasReading = phase.withLock { phase in
             defer {
@@ -123,6 +125,7 @@ public final class TailSource: Source {
         while phase.withLock({ $0 == .stopping }) { inotify.pause(milliseconds: 1) }
     }
 
+    /// Writes down what has been delivered.
     public func close() {
         stop()
         let isFirst = phase.withLock { phase in

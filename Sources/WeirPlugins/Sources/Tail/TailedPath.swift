@@ -21,6 +21,8 @@ final class TailedPath {
     var lastModified = Timestamp.epoch
     /// Since when no pattern names the path, in monotonic nanoseconds.
     var unmatchedSince: UInt64?
+    /// When all whole lines had been read, in monotonic nanoseconds.
+    var caughtUpAt: UInt64?
     /// The rule of the group that the path falls under.
     let rule: Int?
     /// How much may be read.
@@ -36,6 +38,11 @@ final class TailedPath {
 
     /// All files in the order of their lines.
     var generations: [Generation] { older + (current.map { [$0] } ?? []) }
+
+    /// Bytes that are not read yet.
+    var unreadByteCount: UInt64 {
+        generations.reduce(0) { $0 &+ $1.unreadByteCount }
+    }
 
     /// Whether one of its files is this one.
     func holds(_ identity: FileIdentity) -> Bool {
