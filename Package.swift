@@ -51,6 +51,9 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["weir", "WeirCore", "WeirHost", "WeirTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],
+            swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["WeirTesting"], swiftSettings: settings),
         .executableTarget(
             name: "weir",

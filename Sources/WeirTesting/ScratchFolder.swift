@@ -20,6 +20,9 @@ public final class ScratchFolder: Sendable {
     /// The path of a file in the folder.
     public func file(_ name: String) -> String { "\(path)/\(name)" }
 
+    /// Makes a folder within.
+    public func makeFolder(_ name: String) { mkdir(file(name), 0o755) }
+
     /// Writes a file, in place when it is there.
     public func write(_ text: String, to name: String) {
         write(Array(text.utf8), to: name, O_TRUNC)

@@ -23,7 +23,8 @@ struct TestCommand: ParsableCommand {
     func run() throws {
         let folders = paths.flatMap { pipelines(under: $0) }
         guard !folders.isEmpty else {
-            print("no pipeline was found\n  help: give a folder with weir.conf, input/ and expected/")
+            print(
+                "no pipeline was found\n  help: give a folder with weir.conf, input/ and expected/")
             throw ExitCode(2)
         }
         var failed = 0
