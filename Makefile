@@ -41,6 +41,11 @@ test: deps-test lint
 test-unit: deps
 	$(SWIFT) test --skip IntegrationTests
 
+## bench      print what a line costs, by stage and as a whole, with rsyslog in the same run
+bench: deps-bench
+	$(SWIFT) build $(RELEASE_FLAGS)
+	.build/release/weir-bench
+
 ## lint       check the form of the sources
 lint:
 	$(SWIFT) format lint --strict --recursive $(SOURCES)

@@ -61,7 +61,12 @@ let package = Package(
                 "WeirAgent", "WeirConfig", "WeirPlugins",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
-        .executableTarget(name: "weir-bench", dependencies: ["WeirCore"], swiftSettings: settings),
+        .executableTarget(
+            name: "weir-bench",
+            dependencies: [
+                "WeirConfig", "WeirCore", "WeirHost", "WeirParse", "WeirPipeline", "WeirPlugins",
+                "WeirTesting",
+            ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])

@@ -116,7 +116,7 @@ enum ImportTable {
         "WeirPlugins": plugins,
         "WeirAgent": agent,
         "weir": agent.union(["WeirAgent", "ArgumentParser"]),
-        "weir-bench": agent.union(["WeirAgent"]),
+        "weir-bench": agent.union(["WeirAgent", "WeirTesting"]),
         "WeirTesting": agent.union(["WeirAgent", "Testing"]),
     ]
 }

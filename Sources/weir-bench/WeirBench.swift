@@ -1,0 +1,31 @@
+import Glibc
+import WeirCore
+import WeirHost
+import WeirTesting
+
+/// `make bench`: what a line costs, by stage and as a whole, with a peer in the same run.
+@main
+enum WeirBench {
+    static func main() throws {
+        let arguments = CommandLine.arguments.dropFirst()
+        switch arguments.first {
+        case "generate":
+            guard let count = arguments.dropFirst().first.flatMap({ Int($0) }) else {
+                return usage()
+            }
+            let form = LineGenerator.Form(rawValue: arguments.last ?? "") ?? .json
+            let text = LineGenerator.lines(count, form)
+            _ = write(STDOUT_FILENO, text.pointer, text.count)
+        case "stages": Stages().run()
+        case "road", nil:
+            if arguments.isEmpty { Stages().run() }
+            let lineCount = arguments.dropFirst().first.flatMap { Int($0) } ?? 1_000_000
+            try Road(lineCount: lineCount).run(weir: TestPrograms.weir)
+        default: usage()
+        }
+    }
+
+    private static func usage() {
+        print("weir-bench [stages | road [LINES] | generate LINES json|text]")
+    }
+}
