@@ -80,7 +80,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ])
         + module(
-            "WeirParse", dependencies: ["WeirConfig", "WeirCore"], testDependencies: ["WeirHost"])
+            "WeirParse", dependencies: ["CShims", "WeirConfig", "WeirCore"],
+            testDependencies: ["WeirHost"])
         + module(
             "WeirPlugins",
             dependencies: [

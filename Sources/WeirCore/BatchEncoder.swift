@@ -115,24 +115,25 @@ public struct BatchEncoder {
         var separated = true
         var touched = 0
         var keyStart = 0
-        for index in shape.keys.indices {
-            let keyEnd = shape.encodedEnds[index]
-            defer { keyStart = keyEnd }
-            var slot = batch.slots[Int(entry.firstSlot) &+ index]
-            if touched < plan.touched.count, plan.touched[touched].index == index {
-                let edit = batch.columns[plan.touched[touched].column].slots[row]
-                if edit.type != .absent { slot = edit }
-                touched &+= 1
+        let slots = batch.slots + Int(entry.firstSlot)
+        shape.encoded.withUnsafeBufferPointer { encoded in
+            guard let keys = encoded.baseAddress else { return }
+            for index in shape.encodedEnds.indices {
+                let keyEnd = shape.encodedEnds[index]
+                defer { keyStart = keyEnd }
+                var slot = slots[index]
+                if touched < plan.touched.count, plan.touched[touched].index == index {
+                    let edit = batch.columns[plan.touched[touched].column].slots[row]
+                    if edit.type != .absent { slot = edit }
+                    touched &+= 1
+                }
+                if !slot.isPresent { continue }
+                if !plan.excluded.isEmpty, plan.excluded.contains(index) { continue }
+                if !separated { buffer.append(byte: UInt8(ascii: ",")) }
+                separated = false
+                buffer.append(padded: keys + keyStart, keyEnd &- keyStart)
+                appendValue(slot, to: &buffer)
             }
-            if !slot.isPresent { continue }
-            if !plan.excluded.isEmpty, plan.excluded.contains(index) { continue }
-            if !separated { buffer.append(byte: UInt8(ascii: ",")) }
-            separated = false
-            shape.encoded.withUnsafeBufferPointer { encoded in
-                guard let base = encoded.baseAddress else { return }
-                buffer.append(base + keyStart, keyEnd &- keyStart)
-            }
-            appendValue(slot, to: &buffer)
         }
     }
 
@@ -142,14 +143,14 @@ public struct BatchEncoder {
         switch slot.type {
         case .plain, .escaped:
             buffer.append(byte: UInt8(ascii: "\""))
-            buffer.append(batch.pointer(slot.offset), slot.length)
+            buffer.append(padded: batch.pointer(slot.offset), slot.length)
             buffer.append(byte: UInt8(ascii: "\""))
         case .raw:
             buffer.append(byte: UInt8(ascii: "\""))
             appendEscaped(batch.pointer(slot.offset), slot.length, to: &buffer)
             buffer.append(byte: UInt8(ascii: "\""))
         case .integer, .float, .object, .array:
-            buffer.append(batch.pointer(slot.offset), slot.length)
+            buffer.append(padded: batch.pointer(slot.offset), slot.length)
         case .yes: buffer.append("true")
         case .no: buffer.append("false")
         case .null, .absent, .removed: buffer.append("null")

@@ -57,6 +57,24 @@ public struct ByteBuffer: ~Copyable {
         count &+= length
     }
 
+    /// Appends `length` bytes that are readable 16 bytes beyond their end: faster than
+    /// ``append(_:_:)`` for a few bytes.
+    @inline(__always)
+    mutating func append(padded source: UnsafePointer<UInt8>, _ length: Int) {
+        reserve(length)
+        let from = UnsafeRawPointer(source)
+        let to = UnsafeMutableRawPointer(base + count)
+        var place = 0
+        repeat {
+            // Free bytes behind the last one take what is too much.
+            to.storeBytes(
+                of: from.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self),
+                toByteOffset: place, as: SIMD16<UInt8>.self)
+            place &+= 16
+        } while place < length
+        count &+= length
+    }
+
     /// Appends the bytes of a buffer.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }

@@ -83,7 +83,7 @@ public struct EditColumn {
 
     init(key: String, rowCount: Int) {
         self.key = key
-        encodedKey = Shape([key]).encoded
+        encodedKey = Array(Shape([key]).encoded.dropLast(16))
         slots = Array(repeating: .absent, count: rowCount)
     }
 }

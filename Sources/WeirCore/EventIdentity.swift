@@ -66,16 +66,12 @@ public struct EventIdentity: Hashable, Sendable {
     }
 }
 
+private let base64Digits: StaticString =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 @inline(__always)
 private func base64Digit(_ value: UInt64) -> UInt8 {
-    let value = UInt8(truncatingIfNeeded: value & 63)
-    switch value {
-    case 0..<26: return value + UInt8(ascii: "A")
-    case 26..<52: return value - 26 + UInt8(ascii: "a")
-    case 52..<62: return value - 52 + UInt8(ascii: "0")
-    case 62: return UInt8(ascii: "-")
-    default: return UInt8(ascii: "_")
-    }
+    base64Digits.utf8Start[Int(truncatingIfNeeded: value & 63)]
 }
 
 @inline(__always)

@@ -1,3 +1,5 @@
+import CShims
+
 /// How text that is not valid UTF-8 is read.
 public enum MalformedText: Sendable {
     /// Each malformed part becomes U+FFFD.
@@ -32,5 +34,64 @@ extension EventBatch {
                 }
             }
         }
+    }
+
+    /// Appends a row of which raw slots of the block are text as it came: text that JSON need not
+    /// escape becomes plain, malformed text is repaired.
+    /// - Returns: Whether there was room.
+    public func appendTextRow(
+        shape: Shape, slots values: [Slot], line: Int, ordinal: Int, time: Timestamp,
+        malformed: MalformedText
+    ) -> Bool {
+        precondition(values.count == shape.keys.count, "a slot per key")
+        guard let index = index(of: shape) else { return false }
+        let first = slotCount
+        reserveSlots(values.count)
+        for slot in values {
+            guard slot.type == .raw, slot.offset & Slot.arenaBit == 0 else {
+                append(slot)
+                continue
+            }
+            let offset = Int(slot.offset)
+            precondition(offset <= blockCount - slot.length, "inside the block")
+            let found =
+                malformed == .replaced
+                ? textSlot(offset: offset, length: slot.length)
+                : latin1Slot(offset: offset, length: slot.length)
+            guard let found else {
+                slotCount = first
+                return false
+            }
+            append(found)
+        }
+        rows.append(
+            Row(
+                firstSlot: UInt32(truncatingIfNeeded: first), shape: index,
+                line: UInt32(truncatingIfNeeded: line),
+                ordinal: UInt16(truncatingIfNeeded: ordinal), time: time))
+        return true
+    }
+
+    /// A slot for text that is read as Latin-1 where it is not UTF-8.
+    @inline(__always)
+    private func latin1Slot(offset: Int, length: Int) -> Slot? {
+        let start = UnsafePointer(block) + offset
+        var seen: UInt32 = 0
+        var special: UInt32 = 0
+        var place = 0
+        while place < length {
+            var high: UInt32 = 0
+            let mask = weir_string_mask16(start + place, &high)
+            let rest = length &- place
+            let keep: UInt32 =
+                rest >= 16 ? 0xffff : (1 &<< UInt32(truncatingIfNeeded: rest)) &- 1
+            special |= mask & keep
+            seen |= high & keep
+            place &+= 16
+        }
+        if seen != 0 { return makeTextSlot(offset: offset, length: length, malformed: .latin1) }
+        return Slot(
+            special == 0 ? .plain : .raw, offset: UInt32(truncatingIfNeeded: offset),
+            length: length)
     }
 }

@@ -2,7 +2,7 @@
 public final class Shape: Sendable {
     /// The names, in the rows' slot order.
     public let keys: [String]
-    /// `"key":` of every key, one behind the other, ready for JSON.
+    /// `"key":` of every key, one behind the other, ready for JSON, and 16 bytes more.
     let encoded: [UInt8]
     /// Where in `encoded` each key's text ends.
     let encodedEnds: [Int]
@@ -23,7 +23,7 @@ public final class Shape: Sendable {
             if buffer.count - start != key.utf8.count + 3 { plain = false }
             ends.append(buffer.count)
         }
-        encoded = Array(buffer.bytes)
+        encoded = Array(buffer.bytes) + Array(repeating: 0, count: 16)
         encodedEnds = ends
         keysArePlain = plain
     }

@@ -35,11 +35,38 @@ public struct TimeFormat: Sendable {
     /// The format as it was written.
     public let text: String
     let steps: [Step]
+    /// How a time of the usual form tells its zone; `nil` for any other form.
+    let usualZone: UsualZone?
+
+    /// The zone of a time such as `2026-11-24T09:20:39.123Z`.
+    enum UsualZone: Sendable {
+        /// The `Z` means UTC.
+        case utc
+        /// The `Z` is a letter like others.
+        case untold
+    }
 
     /// Compiles a format.
     public init(_ text: String) throws(FormatError) {
         self.text = text
-        steps = try Self.compile(text)
+        let steps = try Self.compile(text)
+        self.steps = steps
+        switch steps.last {
+        case .iso8601 where steps.count == 1: usualZone = .utc
+        case .zone where Self.isUsual(steps.dropLast()): usualZone = .utc
+        case .literal(UInt8(ascii: "Z")) where Self.isUsual(steps.dropLast()): usualZone = .untold
+        default: usualZone = nil
+        }
+    }
+
+    private static func isUsual(_ steps: ArraySlice<Step>) -> Bool {
+        func literal(_ letter: Unicode.Scalar) -> Step { .literal(UInt8(ascii: letter)) }
+        let whole: [Step] = [
+            .year, literal("-"), .month, literal("-"), .day, literal("T"), .hour, literal(":"),
+            .minute, literal(":"), .second, literal("."),
+        ]
+        guard steps.dropLast() == whole[...], case .fraction? = steps.last else { return false }
+        return true
     }
 
     private static func compile(_ text: String) throws(FormatError) -> [Step] {

@@ -64,8 +64,6 @@ final class RowFinisher {
                 let place = column ?? batch.editColumn(key)
                 column = place
                 batch.edit(column: place, row: row, to: .removed)
-                // A new column changes where the field is looked for.
-                reader = ColumnReader(key, in: batch)
             }
         }
     }

@@ -94,6 +94,7 @@ extension BufferedOutput {
         monitor.change { state in
             state.queue.account(-bytes)
             state.queue.finish()
+            state.queue.recycle(chunk.takeBody())
             publish(state.queue)
         }
     }

@@ -128,7 +128,7 @@ public final class BufferedOutput: Output {
         _ chunk: Chunk, _ state: inout State, _ ticket: DeliveryTicket, now: UInt64
     ) {
         if state.queue.isOverfull(chunk) {
-            let next = Chunk(key: chunk.key, body: ByteBuffer(capacity: 4096), createdAt: now)
+            let next = Chunk(key: chunk.key, body: state.queue.newBody(), createdAt: now)
             chunk.removeLastEvent(into: next)
             _ = state.queue.seal(chunk.key, now: now)
             next.hold(ticket)

@@ -134,6 +134,14 @@ public final class Chunk: @unchecked Sendable {
         self.ends = ends
     }
 
+    /// Takes the body's memory for another chunk.
+    func takeBody() -> ByteBuffer {
+        var taken = ByteBuffer()
+        swap(&taken, &body)
+        taken.truncate(to: 0)
+        return taken
+    }
+
     /// Gives the body's memory away; the file holds the bytes.
     func dropBody() {
         body = ByteBuffer()

@@ -23,6 +23,7 @@ struct ChunkQueue: ~Copyable {
     /// Until when the destination as a whole is left alone.
     private(set) var pausedUntil: UInt64 = 0
     var isStopping = false
+    private var spare: ByteBuffer?
 
     init(options: BufferOptions) {
         self.options = options
@@ -35,9 +36,23 @@ struct ChunkQueue: ~Copyable {
     /// The staged chunk of a key, made when there is none.
     mutating func stagedChunk(_ key: ChunkKey, now: UInt64) -> Chunk {
         if let chunk = staged[key] { return chunk }
-        let chunk = Chunk(key: key, body: ByteBuffer(capacity: 4096), createdAt: now)
+        let chunk = Chunk(key: key, body: newBody(), createdAt: now)
         staged[key] = chunk
         return chunk
+    }
+
+    /// Memory for a chunk: that of one that was delivered, if it is there.
+    mutating func newBody() -> ByteBuffer {
+        spare.take() ?? ByteBuffer(capacity: 4096)
+    }
+
+    /// Keeps the memory of a delivered chunk for the next one, as long as there is work.
+    ///
+    /// New pages cost the kernel more than filling them costs us.
+    mutating func recycle(_ body: consuming ByteBuffer) {
+        let hasWork = !staged.isEmpty || !queue.isEmpty
+        // With many small chunks each would sooner or later sit in a large one's memory.
+        spare = hasWork && staged.count <= 1 ? consume body : nil
     }
 
     /// Puts a chunk in another's place as the staged one.

@@ -111,7 +111,7 @@ enum ImportTable {
         "WeirConfig": ["WeirCore"],
         "WeirMetrics": ["WeirCore"],
         "WeirHost": ["WeirCore", "CCurl", "CShims", "CZlib", "NIOCore", "NIOHTTP1", "NIOPosix"],
-        "WeirParse": config,
+        "WeirParse": config.union(["CShims"]),
         "WeirPipeline": pipeline,
         "WeirPlugins": plugins,
         "WeirAgent": agent,

@@ -44,6 +44,34 @@ WEIR_INLINE uint32_t weir_string_mask16(const uint8_t *p, uint32_t *high) {
 #endif
 }
 
+/// One bit for each of the 16 bytes at `p` that is white space, a control character or DEL.
+WEIR_INLINE uint32_t weir_spaced_mask16(const uint8_t *p) {
+#if defined(__x86_64__)
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    return (uint32_t)_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x20)), v),
+                     _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+#else
+    uint32_t mask = 0;
+    for (int i = 0; i < 16; i++) mask |= (uint32_t)(p[i] <= 0x20 || p[i] == 0x7f) << i;
+    return mask;
+#endif
+}
+
+/// One bit for each of the 16 bytes at `p` that is a control character other than tab.
+WEIR_INLINE uint32_t weir_control_mask16(const uint8_t *p) {
+#if defined(__x86_64__)
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    return (uint32_t)_mm_movemask_epi8(
+        _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(0x09)),
+                         _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v)));
+#else
+    uint32_t mask = 0;
+    for (int i = 0; i < 16; i++) mask |= (uint32_t)(p[i] < 0x20 && p[i] != 0x09) << i;
+    return mask;
+#endif
+}
+
 /// Names the calling thread, at most 15 bytes: `prctl` is variadic, which Swift cannot call.
 void weir_name_thread(const char *name);
 

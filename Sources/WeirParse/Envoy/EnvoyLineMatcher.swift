@@ -1,4 +1,6 @@
-// Hot path: once per log line in one of Envoy's text formats.
+// Hot path: once per log line in one of Envoy's text formats. Lines are readable 16 bytes beyond
+// their end, so literals and values are looked at 16 bytes at a time.
+import CShims
 
 /// Finds the fields of a line in a text format, without regular expressions.
 ///
@@ -16,6 +18,29 @@ final class EnvoyLineMatcher {
         case ambiguous
     }
 
+    /// How the bytes of a field are checked.
+    private enum Run {
+        case any
+        case integer
+        case unspaced
+        case headerText
+        case table
+
+        init(_ form: EnvoyValueForm) {
+            if form.kind == .integer {
+                self = .integer
+            } else if form.bytes == .all {
+                self = .any
+            } else if form.bytes == .unspaced {
+                self = .unspaced
+            } else if form.bytes == .headerText {
+                self = .headerText
+            } else {
+                self = .table
+            }
+        }
+    }
+
     let format: EnvoyFormat
     let count: Int
     /// Where each field begins and ends in the line that was matched last.
@@ -26,7 +51,12 @@ final class EnvoyLineMatcher {
     let lastEnds: UnsafeMutablePointer<Int>
     /// All literals, one behind the other.
     private let literalBytes: UnsafeMutablePointer<UInt8>
-    private let literalOffsets: [Int]
+    private let literalOffsets: UnsafeMutablePointer<Int>
+    /// For each field the least and the largest length of its values.
+    private let shortest: UnsafeMutablePointer<Int>
+    private let longest: UnsafeMutablePointer<Int>
+    private let runs: UnsafeMutablePointer<Run>
+    private let omitsEmpty: Bool
     /// For each field 256 bytes: 1 for each byte that its values may hold.
     private let tables: UnsafeMutablePointer<UInt8>
     private let forms: [EnvoyValueForm]
@@ -37,6 +67,15 @@ final class EnvoyLineMatcher {
         self.format = format
         count = format.fields.count
         forms = format.fields.map(\.form)
+        omitsEmpty = format.omitsEmpty
+        shortest = .allocate(capacity: count * 2 + 1)
+        longest = shortest + count
+        runs = .allocate(capacity: count + 1)
+        for (field, form) in forms.enumerated() {
+            shortest[field] = form.shortest
+            longest[field] = form.longest
+            (runs + field).initialize(to: Run(form))
+        }
         starts = .allocate(capacity: count * 4 + 1)
         starts.initialize(repeating: 0, count: count * 4 + 1)
         ends = starts + count
@@ -44,7 +83,8 @@ final class EnvoyLineMatcher {
         lastEnds = lastStarts + count
         var offsets = [0]
         for literal in format.literals { offsets.append((offsets.last ?? 0) + literal.count) }
-        literalOffsets = offsets
+        literalOffsets = .allocate(capacity: offsets.count)
+        for (place, offset) in offsets.enumerated() { literalOffsets[place] = offset }
         let bytes = format.literals.flatMap(\.self)
         literalBytes = .allocate(capacity: bytes.count + 1)
         for (place, byte) in bytes.enumerated() { literalBytes[place] = byte }
@@ -59,6 +99,9 @@ final class EnvoyLineMatcher {
     deinit {
         starts.deallocate()
         literalBytes.deallocate()
+        literalOffsets.deallocate()
+        shortest.deallocate()
+        runs.deallocate()
         tables.deallocate()
     }
 
@@ -95,7 +138,7 @@ final class EnvoyLineMatcher {
         for field in 0..<count - 1 {
             starts[field] = place
             let length = literalLength(field + 1)
-            let end = find(field + 1, line, place &+ forms[field].shortest, limit &- length)
+            let end = find(field + 1, line, place &+ shortest[field], limit &- length)
             if end < 0 { return false }
             ends[field] = end
             place = end &+ length
@@ -115,7 +158,7 @@ final class EnvoyLineMatcher {
             lastEnds[field] = end
             let length = literalLength(field)
             let place = findLast(
-                field, line, end &- forms[field].shortest &- length, starts[field] &- length)
+                field, line, end &- shortest[field] &- length, starts[field] &- length)
             if place < 0 { return false }
             lastStarts[field] = place &+ length
             end = place
@@ -149,8 +192,14 @@ final class EnvoyLineMatcher {
         let head = literalBytes[literalOffsets[index]]
         var place = place
         while place <= last {
-            if line[place] == head, hasLiteral(index, line, place) { return place }
-            place &+= 1
+            var mask = weir_equal_mask16(line + place, head)
+            while mask != 0 {
+                let found = place &+ mask.trailingZeroBitCount
+                if found > last { return -1 }
+                if hasLiteral(index, line, found) { return found }
+                mask &= mask &- 1
+            }
+            place &+= 16
         }
         return -1
     }
@@ -162,8 +211,19 @@ final class EnvoyLineMatcher {
     ) -> Int {
         if literalLength(index) == 0 { return place >= max(first, 0) ? place : -1 }
         let head = literalBytes[literalOffsets[index]]
+        let first = max(first, 0)
         var place = place
-        while place >= max(first, 0) {
+        while place &- first >= 15 {
+            var mask = weir_equal_mask16(line + (place &- 15), head)
+            while mask != 0 {
+                let bit = 31 &- mask.leadingZeroBitCount
+                let found = place &- 15 &+ bit
+                if hasLiteral(index, line, found) { return found }
+                mask &= ~(1 &<< UInt32(truncatingIfNeeded: bit))
+            }
+            place &-= 16
+        }
+        while place >= first {
             if line[place] == head, hasLiteral(index, line, place) { return place }
             place &-= 1
         }
@@ -188,17 +248,39 @@ final class EnvoyLineMatcher {
     /// Whether bytes can be a field's value.
     @inline(__always)
     func fits(_ field: Int, _ line: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
-        hasShape(field, line, start, end) && runEnd(field, line, start, end) == end
+        guard hasShape(field, line, start, end) else { return false }
+        switch runs[field] {
+        // What an integer is made of, its shape has told already.
+        case .any, .integer: return true
+        case .unspaced: return isClear(line, start, end) { weir_spaced_mask16($0) }
+        case .headerText: return isClear(line, start, end) { weir_control_mask16($0) }
+        case .table: return runEnd(field, line, start, end) == end
+        }
+    }
+
+    /// Whether no byte from `start` to `end` is in a mask.
+    @inline(__always)
+    private func isClear(
+        _ line: UnsafePointer<UInt8>, _ start: Int, _ end: Int,
+        _ mask: (UnsafePointer<UInt8>) -> UInt32
+    ) -> Bool {
+        var place = start
+        while end &- place >= 16 {
+            if mask(line + place) != 0 { return false }
+            place &+= 16
+        }
+        let rest = UInt32(truncatingIfNeeded: max(0, end &- place))
+        return rest == 0 || mask(line + place) & ((1 &<< rest) &- 1) == 0
     }
 
     /// Whether bytes that a field may hold can be its value as a whole.
     @inline(__always)
     func hasShape(_ field: Int, _ line: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
         let length = end &- start
-        if length == 1, line[start] == UInt8(ascii: "-"), !format.omitsEmpty { return true }
-        if length == 0, format.omitsEmpty { return true }
-        guard length >= forms[field].shortest, length <= forms[field].longest else { return false }
-        return forms[field].kind != .integer || isInteger(line + start, length)
+        if length == 1, line[start] == UInt8(ascii: "-"), !omitsEmpty { return true }
+        if length == 0, omitsEmpty { return true }
+        guard length >= shortest[field], length <= longest[field] else { return false }
+        return runs[field] != .integer || isInteger(line + start, length)
     }
 
     /// Whether bytes are a whole number as JSON writes it.
@@ -222,7 +304,7 @@ extension EnvoyLineMatcher {
         for field in 0..<count {
             starts[field] = place
             let end = runEnd(
-                field, line, place, min(length, place &+ min(forms[field].longest, length)))
+                field, line, place, min(length, place &+ min(longest[field], length)))
             guard fits(field, line, place, end), length - end >= literalLength(field + 1),
                 hasLiteral(field + 1, line, end)
             else { return nil }

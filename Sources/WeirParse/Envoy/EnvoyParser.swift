@@ -70,6 +70,10 @@ public final class EnvoyParser: LineParser {
             let timed = readers.flatMap(\.format.fields).first { $0.timeFormat != nil }
             options.timeKey = timed?.name
             options.timeFormat = timed?.timeFormat
+            // Envoy writes its times in UTC, or says how far they are from it.
+            if !section.isSet(ParseParameters.timeZone), !section.isSet(ParseParameters.localTime) {
+                options.zone = .utc
+            }
             // A log's JSON format may write its times in another form: no reason to lose the line.
             options.keepsUnreadableTimes = true
         }

@@ -8,15 +8,20 @@ final class EnvoyTextReader {
     private let matcher: EnvoyLineMatcher
     private let shape: Shape
     private let forms: [EnvoyValueForm]
+    private let omitsEmpty: Bool
+    /// Whether some values may be JSON.
+    private let hasStructure: Bool
     private var slots: [Slot] = []
 
     /// A reader of a format.
     init(_ format: EnvoyFormat) {
         self.format = format
         spansLines = format.spansLines
+        omitsEmpty = format.omitsEmpty
         matcher = EnvoyLineMatcher(format)
         shape = Shape(format.fields.map(\.name))
         forms = format.fields.map(\.form)
+        hasStructure = forms.contains { $0.kind == .metadata || $0.kind == .quoted }
         slots.reserveCapacity(forms.count)
     }
 
@@ -82,42 +87,49 @@ final class EnvoyTextReader {
     ) -> Bool {
         let offset = Int(batch.lines[index].offset)
         slots.removeAll(keepingCapacity: true)
-        for field in forms.indices {
-            let start = matcher.starts[field]
-            guard
-                let slot = slot(
-                    forms[field], batch, offset + start, matcher.ends[field] - start)
-            else { return false }
-            slots.append(slot)
+        let line = batch.lines[index]
+        batch.withBytes(of: line) { bytes in
+            for field in forms.indices {
+                let start = matcher.starts[field]
+                let length = matcher.ends[field] &- start
+                slots.append(slot(forms[field], bytes, start, length, offset))
+            }
         }
-        return batch.appendRow(
-            shape: shape, slots: slots, line: index, ordinal: ordinal, time: now)
+        if hasStructure { makeStructures(batch) }
+        return batch.appendTextRow(
+            shape: shape, slots: slots, line: index, ordinal: ordinal, time: now,
+            malformed: .latin1)
     }
 
-    /// The slot of a value.
+    /// The slot of a value as it stands in the line.
     @inline(__always)
     private func slot(
-        _ form: EnvoyValueForm, _ batch: EventBatch, _ offset: Int, _ length: Int
-    ) -> Slot? {
-        if format.omitsEmpty {
+        _ form: EnvoyValueForm, _ bytes: UnsafeRawBufferPointer, _ start: Int, _ length: Int,
+        _ offset: Int
+    ) -> Slot {
+        if omitsEmpty {
             if length == 0 { return .absent }
-        } else if length == 1, form.dashIsMissing, isDash(batch, offset) {
+        } else if length == 1, form.dashIsMissing, bytes[start] == UInt8(ascii: "-") {
             return .null
         }
-        switch form.kind {
-        case .integer:
-            return Slot(.integer, offset: UInt32(truncatingIfNeeded: offset), length: length)
-        case .string: break
-        case .metadata, .quoted:
-            if let slot = structured(form, batch, offset, length) { return slot }
-        }
-        return batch.makeTextSlot(offset: offset, length: length, malformed: .latin1)
+        return Slot(
+            form.kind == .integer ? .integer : .raw,
+            offset: UInt32(truncatingIfNeeded: offset &+ start), length: length)
     }
 
-    @inline(__always)
-    private func isDash(_ batch: EventBatch, _ offset: Int) -> Bool {
-        let line = Line(offset: UInt32(truncatingIfNeeded: offset), length: 1, position: 0)
-        return batch.withBytes(of: line) { $0[0] } == UInt8(ascii: "-")
+    /// Puts the slots of values that are JSON in the place of those of their text.
+    @inline(never)
+    private func makeStructures(_ batch: EventBatch) {
+        for field in forms.indices where slots[field].type == .raw {
+            switch forms[field].kind {
+            case .integer, .string: break
+            case .metadata, .quoted:
+                let slot = slots[field]
+                if let made = structured(forms[field], batch, Int(slot.offset), slot.length) {
+                    slots[field] = made
+                }
+            }
+        }
     }
 
     /// The slot of a value that is JSON; `nil` when it is plain text.

@@ -12,6 +12,8 @@ final class DocumentEncoder: ChunkEncoder {
     private var timestampReader: ColumnReader?
     private var timeReader: ColumnReader?
     private let timeParser: DocumentTime
+    private var offsetQuarter = Int64.min
+    private var offsetSeconds: Int32 = 0
     private let excludedKeys: [String]
     /// Whether each document has an id of its own making.
     private let makesIDs: Bool
@@ -44,7 +46,7 @@ final class DocumentEncoder: ChunkEncoder {
         var hasTimestamp = false
         if options.includesTimestamp {
             switch readTime(row: row, of: batch) {
-            case .ofEvent: offset = options.timeZone.offsetSeconds(at: documentTime)
+            case .ofEvent: offset = zoneOffset(at: documentTime)
             case .ofTimestampField(let time):
                 documentTime = time
                 hasTimestamp = true
@@ -88,6 +90,17 @@ final class DocumentEncoder: ChunkEncoder {
             return .unreadable("`\(options.timeKey ?? "")` is not a time")
         }
         return .ofTimeKey(time, offset: offset)
+    }
+
+    /// The zone's distance from UTC, looked up once per quarter of an hour: no zone changes within.
+    @inline(__always)
+    private func zoneOffset(at time: Timestamp) -> Int32 {
+        let quarter = time.seconds / 900
+        if quarter != offsetQuarter {
+            offsetQuarter = quarter
+            offsetSeconds = options.timeZone.offsetSeconds(at: time)
+        }
+        return offsetSeconds
     }
 
     // MARK: The action line
