@@ -71,6 +71,9 @@ public final class Agent: Sendable {
                 configuration, registry: Registry(), files: files,
                 logger: Logger(label: "weir") { _ in SwiftLogNoOpLogHandler() })
             return configuration.diagnostics
+                + configuration.sources.flatMap {
+                    PluginCatalog.remarks(onSource: $0.section)
+                }
         } catch {
             return configuration.diagnostics + error.diagnostics
         }

@@ -39,6 +39,21 @@ public enum PluginCatalog {
                 registry: context.registry, log: context.tailLog))
     }
 
+    /// What a user should know of a sound source: fields of a log format that cannot be told apart.
+    public static func remarks(onSource section: Section) -> [Diagnostic] {
+        guard let parse = section.section("parse"), parse.type == "envoy",
+            let parser = try? EnvoyParser(parse)
+        else { return [] }
+        // The default formats are Envoy's own doing.
+        guard let format = parse.element["format"] else { return [] }
+        return parser.formats.compactMap(\.advice).map { advice in
+            let parts = advice.split(separator: ": ", maxSplits: 1).map(String.init)
+            return Diagnostic(
+                .warning, at: format.valueLocation, parts.first ?? advice,
+                help: parts.count > 1 ? parts[1] : "use `json_format`")
+        }
+    }
+
     /// The filter that a section describes.
     public static func filter(
         _ section: Section, context: PluginContext
