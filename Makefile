@@ -32,6 +32,10 @@ deps-bench: deps
 build: deps
 	$(SWIFT) build $(RELEASE_FLAGS) --product weir
 
+## demo       run the guide's pipeline on real Envoy lines, with nothing else installed
+demo: build
+	.build/release/weir demo
+
 ## test       lint, build and run every test, those with real parts included
 test: deps-test lint
 	$(SWIFT) build --build-tests

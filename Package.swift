@@ -40,6 +40,8 @@ let package = Package(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CShims"),
         .target(
@@ -58,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "WeirAgent", "WeirConfig", "WeirPlugins",
+                "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins", "WeirStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .executableTarget(
@@ -82,17 +84,18 @@ let package = Package(
         + module(
             "WeirParse", dependencies: ["CShims", "WeirConfig", "WeirCore"],
             testDependencies: ["WeirHost"])
+        + module("WeirStore", dependencies: ["CSQLite", "WeirCore"])
         + module(
             "WeirPlugins",
             dependencies: [
                 "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
-                "WeirPipeline",
+                "WeirPipeline", "WeirStore",
             ])
         + module(
             "WeirAgent",
             dependencies: [
                 "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPipeline",
-                "WeirPlugins", .product(name: "Logging", package: "swift-log"),
+                "WeirPlugins", "WeirStore", .product(name: "Logging", package: "swift-log"),
             ])
         + module("WeirPipeline", dependencies: ["CShims", "WeirConfig", "WeirCore", "WeirMetrics"])
 )

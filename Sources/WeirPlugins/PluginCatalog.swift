@@ -16,7 +16,7 @@ public enum PluginCatalog {
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
                 StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
-                NullOutput.declaration, RoutingOutputs.copy, RoutingOutputs.relabel,
+                StoreDestination.declaration, NullOutput.declaration, RoutingOutputs.copy, RoutingOutputs.relabel,
             ]
             + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
 
@@ -89,6 +89,7 @@ public enum PluginCatalog {
             destination = ElasticsearchDestination(
                 settings.connection, documents: settings.documents, registry: context.registry,
                 name: name)
+        case "store": destination = StoreDestination(section, name: name, context: context)
         case "stdout": destination = StdoutDestination(section)
         case "file", "secondary_file": destination = FileDestination(section, options: options)
         default:

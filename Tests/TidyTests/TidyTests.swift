@@ -102,7 +102,7 @@ enum ImportTable {
     private static let config: Set<String> = ["WeirCore", "WeirConfig"]
     private static let pipeline: Set<String> = config.union(["WeirMetrics", "CShims"])
     private static let plugins: Set<String> = pipeline.union([
-        "WeirParse", "WeirHost", "WeirPipeline",
+        "WeirParse", "WeirHost", "WeirPipeline", "WeirStore",
     ])
     private static let agent: Set<String> = plugins.union(["WeirPlugins", "Logging"])
 
@@ -112,6 +112,7 @@ enum ImportTable {
         "WeirMetrics": ["WeirCore"],
         "WeirHost": ["WeirCore", "CCurl", "CShims", "CZlib", "NIOCore", "NIOHTTP1", "NIOPosix"],
         "WeirParse": config.union(["CShims"]),
+        "WeirStore": ["WeirCore", "CSQLite"],
         "WeirPipeline": pipeline,
         "WeirPlugins": plugins,
         "WeirAgent": agent,

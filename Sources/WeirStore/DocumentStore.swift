@@ -1,0 +1,173 @@
+import Glibc
+import WeirCore
+
+/// A document on its way into the store: where its parts are, valid while it is inserted.
+public struct StoredDocument {
+    /// The event's identity, 16 bytes: the same event is kept once.
+    public var id: UnsafeRawBufferPointer
+    /// When it happened, in nanoseconds since 1970.
+    public var time: Int64
+    /// The event's tag.
+    public var tag: UnsafeRawBufferPointer
+    /// The service, or nothing.
+    public var service: UnsafeRawBufferPointer
+    /// The response code, or `nil`.
+    public var code: Int64?
+    /// The record as a JSON object.
+    public var text: UnsafeRawBufferPointer
+
+    /// A document by its parts.
+    public init(
+        id: UnsafeRawBufferPointer, time: Int64, tag: UnsafeRawBufferPointer,
+        service: UnsafeRawBufferPointer, code: Int64?, text: UnsafeRawBufferPointer
+    ) {
+        self.id = id
+        self.time = time
+        self.tag = tag
+        self.service = service
+        self.code = code
+        self.text = text
+    }
+}
+
+/// How long documents are kept.
+public struct StoreRetention: Sendable {
+    /// The age at which a document goes; `nil` for none.
+    public var age: Duration?
+    /// The size of the file at which the oldest go, in bytes.
+    public var byteLimit: Int
+
+    /// Seven days, one gibibyte.
+    public init(age: Duration? = .seconds(7 * 86_400), byteLimit: Int = 1 << 30) {
+        self.age = age
+        self.byteLimit = byteLimit
+    }
+}
+
+/// The embedded store of documents: one SQLite file that other processes can read meanwhile.
+///
+/// Writes go to SQLite's write-ahead log without a sync per transaction: what was inserted survives
+/// the end of the process, also by `kill -9`; the loss of the machine's power can take the last
+/// moments with it.
+public final class DocumentStore {
+    private static let schemaVersion = 1
+    /// Documents are looked through for their age after so many insertions.
+    private static let expiryInterval = 50_000
+
+    private let database: Database
+    private let insertion: Statement
+    private let retention: StoreRetention
+    private var insertedSinceExpiry = 0
+
+    /// Opens the store at `path`, making it when it is not there.
+    public init(_ path: String, retention: StoreRetention) throws(DatabaseError) {
+        database = try Database(path, isReadOnly: false)
+        self.retention = retention
+        try database.run(
+            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                + "PRAGMA cache_size=-4096; PRAGMA journal_size_limit=16777216;")
+        let version = try database.number("PRAGMA user_version")
+        guard version == 0 || version == Self.schemaVersion else {
+            throw DatabaseError(
+                description: "\(path) is a store of version \(version), made by another Weir",
+                isForeign: true)
+        }
+        if version == 0 { try database.run(Self.schema) }
+        insertion = try database.statement(
+            "INSERT OR IGNORE INTO documents (id, time, tag, service, code, document) "
+                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+    }
+
+    private static let schema = """
+        BEGIN;
+        CREATE TABLE documents (
+          number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, time INTEGER NOT NULL,
+          tag TEXT NOT NULL, service TEXT NOT NULL, code INTEGER, document TEXT NOT NULL);
+        CREATE INDEX documents_time ON documents (time);
+        CREATE INDEX documents_tag ON documents (tag);
+        CREATE INDEX documents_service ON documents (service);
+        CREATE INDEX documents_code ON documents (code);
+        PRAGMA user_version=\(schemaVersion);
+        COMMIT;
+        """
+
+    /// Inserts documents in one transaction: all of them, or none and an error.
+    /// - Returns: How many were there already.
+    public func insert(
+        count: Int, _ document: (Int) -> StoredDocument?
+    ) throws(DatabaseError) -> Int {
+        try database.run("BEGIN IMMEDIATE")
+        do throws(DatabaseError) {
+            var known = 0
+            for index in 0..<count {
+                guard let document = document(index) else { continue }
+                if try !insert(document) { known += 1 }
+            }
+            try database.run("COMMIT")
+            insertedSinceExpiry += count
+            return known
+        } catch {
+            // Fails only when SQLite has ended the transaction by itself.
+            try? database.run("ROLLBACK")
+            throw error
+        }
+    }
+
+    private func insert(_ document: StoredDocument) throws(DatabaseError) -> Bool {
+        insertion.reset()
+        insertion.bind(1, blob: document.id)
+        insertion.bind(2, document.time)
+        insertion.bind(3, text: document.tag)
+        insertion.bind(4, text: document.service)
+        if let code = document.code {
+            insertion.bind(5, code)
+        } else {
+            insertion.bindNull(5)
+        }
+        insertion.bind(6, text: document.text)
+        _ = try insertion.step()
+        return database.changedRowCount > 0
+    }
+
+    /// Lets go of what is too old or too much, now and then.
+    /// - Returns: How many documents went.
+    public func expire(now: Timestamp, always: Bool = false) throws(DatabaseError) -> Int {
+        guard always || insertedSinceExpiry >= Self.expiryInterval else { return 0 }
+        insertedSinceExpiry = 0
+        var gone = 0
+        if let age = retention.age {
+            let limit = now.nanosecondsSince1970 &- age.components.seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue
+            gone += try delete("time < \(limit)")
+        }
+        let used = try usedByteCount()
+        if used > retention.byteLimit {
+            let count = try database.number("SELECT count(*) FROM documents")
+            let part = Double(used - retention.byteLimit) / Double(max(used, 1)) + 0.05
+            let surplus = Int(Double(count) * min(part, 1))
+            gone += try delete(
+                "number IN (SELECT number FROM documents ORDER BY time LIMIT \(max(surplus, 1)))")
+        }
+        if gone > 0 { try database.run("PRAGMA incremental_vacuum") }
+        return gone
+    }
+
+    private func delete(_ condition: String) throws(DatabaseError) -> Int {
+        try database.run("DELETE FROM documents WHERE \(condition)")
+        return database.changedRowCount
+    }
+
+    private func usedByteCount() throws(DatabaseError) -> Int {
+        let pages = try database.number("PRAGMA page_count")
+        let free = try database.number("PRAGMA freelist_count")
+        return (pages - free) * (try database.number("PRAGMA page_size"))
+    }
+}
+
+extension Timestamp {
+    /// Nanoseconds since 1970, as far as 64 bits reach.
+    public var nanosecondsSince1970: Int64 {
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? .min : .max }
+        return product.addingReportingOverflow(Int64(nanoseconds)).partialValue
+    }
+}
