@@ -74,6 +74,9 @@ public final class Agent: Sendable {
                 + configuration.sources.flatMap {
                     PluginCatalog.remarks(onSource: $0.section)
                 }
+                + configuration.labels.values.joined().filter { $0.kind == .filter }.flatMap {
+                    PluginCatalog.remarks(onFilter: $0.component.section)
+                }
         } catch {
             return configuration.diagnostics + error.diagnostics
         }

@@ -60,7 +60,9 @@ public struct Demo {
     public func run() -> Bool {
         let input = "\(options.pipeline)/input\(Self.inputPath)"
         guard let bytes = AtomicFile.read(input) else {
-            print("\(input) cannot be read\n  help: run it from the project's folder, or name --pipeline")
+            print(
+                "\(input) cannot be read\n  help: run it from the project's folder, or name --pipeline"
+            )
             return false
         }
         let lines = bytes.split(separator: 0x0a)
@@ -151,7 +153,8 @@ public struct Demo {
               weir run -c pipelines/istio-guide/weir.conf     then http://127.0.0.1:9470/metrics
             """)
         let interesting = [
-            "weir_tail_lines_total", "weir_router_events_total", "weir_output_delivered_events_total",
+            "weir_tail_lines_total", "weir_router_events_total",
+            "weir_output_delivered_events_total",
             "weir_store_duplicates_absorbed_total",
         ]
         print("\nwhat /metrics says:")

@@ -21,6 +21,8 @@ struct PipelineBuilder {
     /// Makes what stands for an output, in tests of pipelines.
     var standIn: ((_ name: String) -> any Output)?
     private var diagnostics: [Diagnostic] = []
+    /// Files and folders that one component alone may write, and where they are named.
+    private var claims: [String: SourceLocation] = [:]
 
     init(_ configuration: PipelineConfiguration, context: PluginContext) {
         self.configuration = configuration
@@ -45,6 +47,7 @@ struct PipelineBuilder {
         var sources: [any Source] = []
         for component in configuration.sources where standIn == nil {
             let sink = router.entry(label: component.section.label ?? Router.rootLabel)
+            claim(component.section.element["pos_file"], "position file")
             let context = context
             let source = noted { () throws(SectionError) in
                 try PluginCatalog.source(
@@ -54,6 +57,19 @@ struct PipelineBuilder {
         }
         if diagnostics.hasErrors { throw ConfigurationError(diagnostics) }
         return Pipeline(sources: sources, outputs: outputs, router: router)
+    }
+
+    /// Notes a path that nobody else may write.
+    private mutating func claim(_ attribute: ConfigAttribute?, _ what: String) {
+        guard let attribute, !attribute.value.string.isEmpty else { return }
+        if let first = claims[attribute.value.string] {
+            diagnostics.append(
+                Diagnostic(
+                    at: attribute.valueLocation,
+                    "`\(attribute.value.string)` is already the \(what) of the component at \(first)",
+                    help: "give each component a \(what) of its own"))
+        }
+        claims[attribute.value.string] = attribute.valueLocation
     }
 
     /// What was made, or nothing and the mistake noted.
@@ -97,6 +113,9 @@ struct PipelineBuilder {
                 })
         default:
             if let standIn { return .output(standIn(name)) }
+            if let buffer = section.section("buffer") {
+                claim(buffer.element["path"], "folder of chunks")
+            }
             let context = context
             let output = noted { () throws(SectionError) in
                 try PluginCatalog.output(section, name: name, context: context)

@@ -38,7 +38,7 @@ public struct Section: Sendable {
                     help: "the last one counts; remove the others"))
         }
         for attribute in element.attributes {
-            read(attribute, declaration, owner, &diagnostics)
+            read(attribute, declaration, owner, catalog, &diagnostics)
         }
         for parameter in declaration.parameters
         where parameter.defaultValue == nil && values[parameter.name] == nil
@@ -56,7 +56,7 @@ public struct Section: Sendable {
 
     private mutating func read(
         _ attribute: ConfigAttribute, _ declaration: SectionDeclaration, _ owner: String,
-        _ diagnostics: inout [Diagnostic]
+        _ catalog: ComponentCatalog, _ diagnostics: inout [Diagnostic]
     ) {
         if ["@type", "@id", "@label", "@log_level"].contains(attribute.name) { return }
         if let parameter = declaration.parameters.first(where: { $0.name == attribute.name }) {
@@ -69,7 +69,7 @@ public struct Section: Sendable {
                     .note, at: attribute.location, "`\(attribute.name)` is accepted and not needed",
                     help: ignored.reason))
         } else {
-            diagnostics.append(unknown(attribute, declaration, owner))
+            diagnostics.append(unknown(attribute, declaration, owner, catalog))
         }
     }
 
@@ -100,23 +100,48 @@ public struct Section: Sendable {
     }
 
     private func unknown(
-        _ attribute: ConfigAttribute, _ declaration: SectionDeclaration, _ owner: String
+        _ attribute: ConfigAttribute, _ declaration: SectionDeclaration, _ owner: String,
+        _ catalog: ComponentCatalog
     ) -> Diagnostic {
         for section in declaration.sections
-        where section.parameters.contains(where: { $0.name == attribute.name }) {
+        where Self.parameterNames(of: section, catalog).contains(attribute.name) {
             return Diagnostic(
                 at: attribute.location,
                 "`\(attribute.name)` belongs into `<\(section.name)>`, not into \(owner)",
                 help: "move it there: `<\(section.name)>` … `</\(section.name)>`")
         }
         let names = declaration.parameters.map(\.name) + declaration.ignored.map(\.name)
-        let help =
-            nearest(to: attribute.name, in: names).map { "did you mean `\($0)`?" }
-            ?? (names.isEmpty
-                ? "remove it: there are no parameters here"
-                : "it has \(names.sorted().map { "`\($0)`" }.joined(separator: ", "))")
+        let help: String
+        if let near = nearest(to: attribute.name, in: names) {
+            help = "did you mean `\(near)`?"
+        } else if names.isEmpty {
+            help = "remove it: there are no parameters here"
+        } else if names.count > Self.shownNameLimit {
+            help =
+                "`weir docs\(type.isEmpty ? "" : " \(type)")` lists its \(names.count) parameters"
+        } else {
+            help = "it has \(names.sorted().map { "`\($0)`" }.joined(separator: ", "))"
+        }
         return Diagnostic(
             at: attribute.location, "\(owner) has no parameter `\(attribute.name)`", help: help)
+    }
+
+    /// Most names that a remark lists.
+    private static let shownNameLimit = 20
+
+    /// The parameters of a section, those of the components that its `@type` may name included.
+    private static func parameterNames(
+        of section: SectionDeclaration, _ catalog: ComponentCatalog
+    ) -> [String] {
+        // Outputs within outputs have the same parameters as those around them.
+        let components =
+            section.family.map { family in
+                family == .output
+                    ? []
+                    : catalog.types(of: family).compactMap { catalog.declaration(family, $0) }
+            } ?? []
+        return section.parameters.map(\.name)
+            + components.flatMap { $0.parameters.map(\.name) + $0.ignored.map(\.name) }
     }
 
     private mutating func readSections(

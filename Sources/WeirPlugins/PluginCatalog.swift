@@ -16,7 +16,8 @@ public enum PluginCatalog {
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
                 StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
-                StoreDestination.declaration, NullOutput.declaration, RoutingOutputs.copy, RoutingOutputs.relabel,
+                StoreDestination.declaration, NullOutput.declaration, RoutingOutputs.copy,
+                RoutingOutputs.relabel,
             ]
             + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
 
@@ -52,6 +53,14 @@ public enum PluginCatalog {
                 .warning, at: format.valueLocation, parts.first ?? advice,
                 help: parts.count > 1 ? parts[1] : "use `json_format`")
         }
+    }
+
+    /// What a user should know of a sound filter: placeholders that are always null.
+    public static func remarks(onFilter section: Section) -> [Diagnostic] {
+        guard section.type == "record_transformer",
+            let filter = try? RecordTransformerFilter(section, hostName: "")
+        else { return [] }
+        return filter.warnings
     }
 
     /// The filter that a section describes.

@@ -141,7 +141,8 @@ final class Statement {
     }
 
     func bind(_ index: Int, _ text: String) {
-        weir_sqlite_bind_copy(handle, Int32(clamping: index), text, Int32(clamping: text.utf8.count))
+        weir_sqlite_bind_copy(
+            handle, Int32(clamping: index), text, Int32(clamping: text.utf8.count))
     }
 
     func integer(_ column: Int) -> Int {

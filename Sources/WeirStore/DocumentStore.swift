@@ -136,7 +136,10 @@ public final class DocumentStore {
         insertedSinceExpiry = 0
         var gone = 0
         if let age = retention.age {
-            let limit = now.nanosecondsSince1970 &- age.components.seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue
+            let limit =
+                now.nanosecondsSince1970
+                &- age.components.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+                .partialValue
             gone += try delete("time < \(limit)")
         }
         let used = try usedByteCount()

@@ -115,7 +115,8 @@ private struct ConditionReader {
     private mutating func take(word: String) -> Bool {
         skipBlanks()
         let end = place + word.utf8.count
-        guard end <= bytes.count, bytes[place..<end].elementsEqual(word.utf8, by: { $0 | 0x20 == $1 }),
+        guard end <= bytes.count,
+            bytes[place..<end].elementsEqual(word.utf8, by: { $0 | 0x20 == $1 }),
             end == bytes.count || !Self.isNamePart(bytes[end])
         else { return false }
         place = end
@@ -211,7 +212,8 @@ private struct ConditionReader {
         }
     }
 
-    private mutating func readOperand() throws(StoreCondition.SyntaxError) -> StoreCondition.Operand {
+    private mutating func readOperand() throws(StoreCondition.SyntaxError) -> StoreCondition.Operand
+    {
         skipBlanks()
         guard place < bytes.count else {
             throw error("a value is missing", "write a number, or a text in quotes")

@@ -8,7 +8,10 @@ struct Weir: ParsableCommand {
         commandName: "weir",
         abstract: "The telemetry agent for service meshes.",
         version: "0.1.0",
-        subcommands: [RunCommand.self, CheckCommand.self, TestCommand.self, DocsCommand.self, LogsCommand.self,
-            DemoCommand.self,],
+        subcommands: [
+            RunCommand.self, CheckCommand.self, TestCommand.self, DocsCommand.self,
+            LogsCommand.self,
+            DemoCommand.self,
+        ],
         defaultSubcommand: nil)
 }
