@@ -39,6 +39,9 @@ public struct TagPattern: Sendable {
                         help: "write `/pattern/`, without blanks")
                 }
                 let source = part.dropFirst().dropLast()
+                // Alone first: a mistake is then shown in what was written, and a bracket too many
+                // cannot close the group around it.
+                _ = try Regex(String(source))
                 alternatives.append(.regex(try Regex("\\A(?:\(source))\\Z")))
             } else {
                 var compiler = TagPatternCompiler(pattern: Array(part.utf8))
