@@ -167,6 +167,8 @@ public final class ElasticsearchStandIn: Sendable {
     /// Everything but `_bulk`: nothing exists, everything can be made.
     private static func other(_ request: HTTPServer.Request) -> HTTPServer.Response {
         switch request.method {
+        case "PUT" where request.path.hasPrefix("/_data_stream/") && request.path.contains("%"):
+            return response(400, "invalid_index_name_exception")
         case "PUT", "POST":
             return HTTPServer.Response(
                 status: 200, contentType: "application/json", body: "{\"acknowledged\":true}")

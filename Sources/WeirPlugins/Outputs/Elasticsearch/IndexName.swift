@@ -79,7 +79,9 @@ struct IndexName {
         row: Int, of batch: EventBatch, time: Timestamp, to buffer: inout ByteBuffer
     ) {
         let minute = usesDate ? (time.seconds &- (time.seconds < 0 ? 59 : 0)) / 60 : 0
-        if !usesFields, !usesSeconds, minute == cachedMinute, batch.tag == cachedTag, !cached.isEmpty {
+        if !usesFields, !usesSeconds, minute == cachedMinute, batch.tag == cachedTag,
+            !cached.isEmpty
+        {
             buffer.append(cached)
             return
         }
