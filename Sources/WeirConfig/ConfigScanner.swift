@@ -134,6 +134,9 @@ struct ConfigScanner {
                 advance()
             } else if isAtLineEnd {
                 break
+            } else if isSpace(byte) {
+                // What holds for one blank of a run holds for all: a look at each would take long.
+                skipSpace()
             } else {
                 advance()
             }

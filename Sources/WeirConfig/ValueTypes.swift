@@ -139,9 +139,10 @@ public enum ValueText {
     }
 
     private static func checked(_ seconds: Double, _ text: String) throws(ValueError) -> Duration {
-        guard seconds.isFinite, abs(seconds) < 1e10 else {
+        // 64 bits count 292 years of nanoseconds.
+        guard seconds.isFinite, abs(seconds) < 9.2e9 else {
             throw ValueError(
-                message: "`\(text)` is longer than 300 years", help: "write a shorter duration")
+                message: "`\(text)` is longer than 290 years", help: "write a shorter duration")
         }
         return .nanoseconds(Int64((seconds * 1e9).rounded()))
     }

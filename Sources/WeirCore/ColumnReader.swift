@@ -11,7 +11,7 @@ public struct ColumnReader {
     /// A reader of `key`; made anew for every batch and after every new edit column.
     public init(_ key: String, in batch: EventBatch) {
         self.key = key
-        column = batch.columns.firstIndex { $0.key == key }
+        column = batch.columns.firstIndex { $0.key.hasSameBytes(as: key) }
     }
 
     /// The field's slot in a row: `absent` when the row has no such field.

@@ -307,7 +307,7 @@ public final class EventBatch {
 
     /// The edit column of a field, made when there is none; set its rows by ``edit(column:row:to:)``.
     public func editColumn(_ key: String) -> Int {
-        if let index = columns.firstIndex(where: { $0.key == key }) { return index }
+        if let index = columns.firstIndex(where: { $0.key.hasSameBytes(as: key) }) { return index }
         columns.append(EditColumn(key: key, rowCount: rows.count))
         return columns.count - 1
     }

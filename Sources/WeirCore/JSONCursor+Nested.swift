@@ -177,13 +177,32 @@ extension JSONCursor {
         return slot ?? .absent
     }
 
-    /// The same for an object's or array's text, in which strings are the only place for such bytes.
+    /// The same for an object's or array's text: its strings are repaired, line feeds between them
+    /// become blanks.
     func repairedNested(
         _ batch: EventBatch, _ type: FieldType, _ start: Int, _ length: Int
     ) -> Slot {
         var replaced = 0
         let slot = batch.makeSlot(type) { arena in
-            replaced = appendRepaired(start, start &+ length, to: &arena)
+            var place = start
+            var isInString = false
+            while place < start &+ length {
+                var stop = place
+                // A quote within a string stands behind a backslash.
+                while stop < start &+ length, base[stop] != UInt8(ascii: "\"") {
+                    stop &+= isInString && base[stop] == UInt8(ascii: "\\") ? 2 : 1
+                }
+                if isInString {
+                    replaced &+= appendRepaired(place, stop, to: &arena)
+                } else {
+                    for index in place..<stop {
+                        arena.append(byte: base[index] == 0x0a ? 0x20 : base[index])
+                    }
+                }
+                if stop < start &+ length { arena.append(byte: UInt8(ascii: "\"")) }
+                isInString.toggle()
+                place = stop &+ 1
+            }
         }
         batch.replacedByteSequenceCount += replaced
         return slot ?? .absent

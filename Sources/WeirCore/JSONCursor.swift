@@ -1,5 +1,6 @@
 // Hot path: once per value of every JSON log line.
 import CShims
+import Glibc
 
 /// A place in a line of JSON. Reads at most 64 bytes beyond `end`, which batch memory always has;
 /// what it accepts lies before `end`.
@@ -192,7 +193,8 @@ struct JSONCursor {
         var needsRepair = false
         guard skipNested(&needsRepair), place &- start <= Slot.lengthLimit else { return .absent }
         let type: FieldType = c == UInt8(ascii: "{") ? .object : .array
-        if needsRepair {
+        // The text of a field may have several lines; what is written must have one.
+        if needsRepair || memchr(base + start, 0x0a, place &- start) != nil {
             compact = false
             return repairedNested(batch, type, start, place &- start)
         }

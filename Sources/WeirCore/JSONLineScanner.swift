@@ -179,15 +179,15 @@ public final class JSONLineScanner {
         // A name came twice: the last one counts, at the first one's place.
         compact = false
         prediction.forget()
-        var places: [String: Int] = [:]
+        var places: [ExactName: Int] = [:]
         var kept: [String] = []
         var values: [Slot] = []
         for (index, name) in names.names.enumerated() {
             let slot = batch.slots[firstSlot + index]
-            if let place = places[name] {
+            if let place = places[ExactName(name)] {
                 values[place] = slot
             } else {
-                places[name] = kept.count
+                places[ExactName(name)] = kept.count
                 kept.append(name)
                 values.append(slot)
             }

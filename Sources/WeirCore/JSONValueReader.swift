@@ -65,7 +65,7 @@ public struct JSONValueReader {
     private mutating func readObject(depth: Int) -> Value? {
         place += 1
         var fields: [(key: String, value: Value)] = []
-        var places: [String: Int] = [:]
+        var places: [ExactName: Int] = [:]
         skipSpace()
         if take(UInt8(ascii: "}")) { return .object(Record()) }
         while true {
@@ -73,10 +73,10 @@ public struct JSONValueReader {
             guard let key = readString() else { return nil }
             skipSpace()
             guard take(UInt8(ascii: ":")), let value = read(depth: depth + 1) else { return nil }
-            if let index = places[key] {
+            if let index = places[ExactName(key)] {
                 fields[index].value = value
             } else {
-                places[key] = fields.count
+                places[ExactName(key)] = fields.count
                 fields.append((key, value))
             }
             skipSpace()

@@ -32,11 +32,14 @@ public final class Regex: @unchecked Sendable {
 
     /// The pattern as it was written.
     public let pattern: String
-    /// The names of its groups, in the order of their numbers.
+    /// The names of its groups, each once, in the order of their first numbers.
     public let groupNames: [String]
     let code: OpaquePointer
     let context: OpaquePointer
+    /// The last number of each name.
     let groupNumbers: [Int]
+    /// The other numbers of names that stand for several groups, by the name's place, last first.
+    let furtherNumbers: [Int: [Int]]
 
     /// Compiles a pattern.
     public init(
@@ -68,8 +71,21 @@ public final class Regex: @unchecked Sendable {
         pcre2_set_depth_limit_8(context, 10_000)
         pcre2_jit_compile_8(compiled, PCRE2_JIT_COMPLETE)
         let groups = Self.groups(of: compiled)
-        groupNames = groups.map(\.name)
-        groupNumbers = groups.map(\.number)
+        var names: [String] = []
+        var numbers: [Int] = []
+        var further: [Int: [Int]] = [:]
+        for (name, number) in groups {
+            if let place = names.firstIndex(of: name) {
+                further[place] = [numbers[place]] + (further[place] ?? [])
+                numbers[place] = number
+            } else {
+                names.append(name)
+                numbers.append(number)
+            }
+        }
+        groupNames = names
+        groupNumbers = numbers
+        furtherNumbers = further
     }
 
     deinit {
@@ -129,9 +145,14 @@ public final class RegexMatcher {
     }
 
     /// The bytes of a group of the last match, by its place in ``Regex/groupNames``; `nil` when it
-    /// took no part.
+    /// took no part. Of several groups of one name the last that took part counts.
     public func group(_ index: Int) -> Range<Int>? {
-        range(ofNumber: regex.groupNumbers[index])
+        if let found = range(ofNumber: regex.groupNumbers[index]) { return found }
+        guard !regex.furtherNumbers.isEmpty else { return nil }
+        for number in regex.furtherNumbers[index] ?? [] {
+            if let found = range(ofNumber: number) { return found }
+        }
+        return nil
     }
 
     /// The bytes of the whole last match.

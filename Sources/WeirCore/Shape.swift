@@ -30,5 +30,5 @@ public final class Shape: Sendable {
 
     /// The place of a name, or `nil`.
     /// - Complexity: O(*n*); callers keep the answer per shape.
-    public func index(of key: String) -> Int? { keys.firstIndex(of: key) }
+    public func index(of key: String) -> Int? { keys.firstIndex { $0.hasSameBytes(as: key) } }
 }

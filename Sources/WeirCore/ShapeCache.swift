@@ -3,14 +3,14 @@ final class ShapeCache {
     /// Most shapes kept: beyond them a log does not have formats but random keys.
     private static let shapeLimit = 256
 
-    private var shapes: [[String]: Shape] = [:]
+    private var shapes: [ExactNames: Shape] = [:]
 
     /// The shape of these names.
     func shape(of names: [String]) -> Shape {
-        if let shape = shapes[names] { return shape }
+        if let shape = shapes[ExactNames(names)] { return shape }
         if shapes.count >= Self.shapeLimit { shapes.removeAll(keepingCapacity: true) }
         let shape = Shape(names)
-        shapes[names] = shape
+        shapes[ExactNames(names)] = shape
         return shape
     }
 
@@ -27,7 +27,9 @@ final class ShapeCache {
             } else {
                 let name = String(decoding: text, as: UTF8.self)
                 // Malformed UTF-8 became U+FFFD: the text can no longer be copied as it stands.
-                if name.utf8.count != key.length || name.contains("\u{FFFD}") { isRaw = false }
+                if name.utf8.count != key.length || name.unicodeScalars.contains("\u{FFFD}") {
+                    isRaw = false
+                }
                 names.append(name)
             }
         }
@@ -43,6 +45,6 @@ struct KeyNames {
 
     /// The count of names when none is repeated; otherwise `nil`.
     func repetitionFree() -> Int? {
-        Set(names).count == names.count ? names.count : nil
+        Set(names.map(ExactName.init)).count == names.count ? names.count : nil
     }
 }

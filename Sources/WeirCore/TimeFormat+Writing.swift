@@ -12,7 +12,9 @@ extension TimeFormat {
                 continue
             }
             var width: Int?
-            while let digit = rest.first?.wholeNumberValue, width ?? 0 < 10 {
+            while let first = rest.first, first.isASCII, let digit = first.wholeNumberValue,
+                width ?? 0 < 10
+            {
                 width = (width ?? 0) * 10 + digit
                 rest.removeFirst()
             }

@@ -70,16 +70,9 @@ public struct TimeFormat: Sendable {
     }
 
     private static func compile(_ text: String) throws(FormatError) -> [Step] {
-        let expanded = [
-            "%T": "%H:%M:%S", "%X": "%H:%M:%S", "%D": "%m/%d/%y", "%x": "%m/%d/%y",
-            "%F": "%Y-%m-%d",
-            "%R": "%H:%M", "%r": "%I:%M:%S %p", "%c": "%a %b %e %H:%M:%S %Y", "%v": "%e-%b-%Y",
-        ]
-        var source = text
-        for (short, long) in expanded { source = source.replacing(short, with: long) }
-        if source == "%iso8601" { return [.iso8601] }
+        if text == "%iso8601" { return [.iso8601] }
         var steps: [Step] = []
-        var rest = Array(source.utf8)[...]
+        var rest = expanded(text)[...]
         while let c = rest.popFirst() {
             guard c == UInt8(ascii: "%") else {
                 steps.append(c == 0x20 || c == 0x09 || c == 0x0a ? .space : .literal(c))
@@ -104,6 +97,29 @@ public struct TimeFormat: Sendable {
             steps += found
         }
         return steps
+    }
+
+    /// A format's bytes with the sequences written out that stand for several.
+    private static func expanded(_ text: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let c = rest.popFirst() {
+            guard c == UInt8(ascii: "%"), let letter = rest.popFirst() else {
+                bytes.append(c)
+                continue
+            }
+            switch letter {
+            case UInt8(ascii: "T"), UInt8(ascii: "X"): bytes += "%H:%M:%S".utf8
+            case UInt8(ascii: "D"), UInt8(ascii: "x"): bytes += "%m/%d/%y".utf8
+            case UInt8(ascii: "F"): bytes += "%Y-%m-%d".utf8
+            case UInt8(ascii: "R"): bytes += "%H:%M".utf8
+            case UInt8(ascii: "r"): bytes += "%I:%M:%S %p".utf8
+            case UInt8(ascii: "c"): bytes += "%a %b %e %H:%M:%S %Y".utf8
+            case UInt8(ascii: "v"): bytes += "%e-%b-%Y".utf8
+            default: bytes += [c, letter]
+            }
+        }
+        return bytes
     }
 
     private static func step(_ letter: UInt8, width: Int?) -> [Step]? {

@@ -34,9 +34,9 @@ public struct Record: Equatable, Sendable {
 
     /// The value of a field; setting `nil` removes it, setting a new name appends it.
     public subscript(key: String) -> Value? {
-        get { fields.first { $0.key == key }?.value }
+        get { fields.first { $0.key.hasSameBytes(as: key) }?.value }
         set {
-            let index = fields.firstIndex { $0.key == key }
+            let index = fields.firstIndex { $0.key.hasSameBytes(as: key) }
             switch (index, newValue) {
             case (let index?, let value?): fields[index].value = value
             case (let index?, nil): fields.remove(at: index)

@@ -114,8 +114,9 @@ extension BufferedOutput {
                 .retrying(
                     output: parts.name, eventCount: entry.chunk.eventCount, reason: reason,
                     after: .nanoseconds(Int64(clamping: wait))))
+            // What is left of a chunk stays in memory: its file still has what was delivered.
+            if entry.chunk.file != nil, !entry.chunk.isReduced { entry.chunk.dropBody() }
             let sizeChange = entry.chunk.settleAccount()
-            if entry.chunk.file != nil { entry.chunk.dropBody() }
             monitor.change { state in
                 state.queue.account(sizeChange)
                 if let after { state.queue.pause(until: now &+ after.nanoseconds) }

@@ -36,6 +36,8 @@ public final class Chunk: @unchecked Sendable {
     private var tickets: [DeliveryTicket] = []
     /// The chunk's file, once it is safe on disk.
     var file: ChunkFile?
+    /// Whether some of its events have left it: its file, if it has one, holds more than it.
+    private(set) var isReduced = false
     /// The bytes that the output's account holds for this chunk.
     private(set) var accountedByteCount = 0
 
@@ -108,6 +110,7 @@ public final class Chunk: @unchecked Sendable {
             kept.append(UnsafeRawBufferPointer(rebasing: body.bytes[start..<ends[index]]))
             keptEnds.append(kept.count)
         }
+        if keptEnds.count < ends.count { isReduced = true }
         body = kept
         ends = keptEnds
     }

@@ -92,12 +92,12 @@ public enum PluginCatalog {
             let settings = try ElasticsearchSection(section)
             destination = ElasticsearchDestination(
                 settings.connection, documents: settings.documents, registry: context.registry,
-                name: name)
+                name: name, clock: context.clock)
         case "elasticsearch_data_stream":
             let settings = try DataStreamSection(section)
             destination = ElasticsearchDestination(
                 settings.connection, documents: settings.documents, registry: context.registry,
-                name: name)
+                name: name, clock: context.clock)
         case "store": destination = StoreDestination(section, name: name, context: context)
         case "stdout": destination = StdoutDestination(section)
         case "file", "secondary_file": destination = FileDestination(section, options: options)

@@ -18,6 +18,10 @@ public final class ElasticsearchStandIn: Sendable {
         case refusesItems(status: Int, every: Int)
         /// Requests above a size are answered with 413.
         case limited(byteCount: Int)
+        /// Every request is answered with 200 and this text, and nothing is stored.
+        case says(String)
+        /// Documents are stored, but the answer leaves out the last of them.
+        case forgetsLastItem
     }
 
     /// A request as it came.
@@ -44,6 +48,7 @@ public final class ElasticsearchStandIn: Sendable {
 
     private struct State {
         var mood = Mood.well
+        var script: [Mood] = []
         var requests: [Request] = []
         var documents: [Document] = []
         var places: [String: Int] = [:]
@@ -82,6 +87,9 @@ public final class ElasticsearchStandIn: Sendable {
 
     /// Changes how the next requests are answered.
     public func setMood(_ mood: Mood) { state.withLock { $0.mood = mood } }
+
+    /// Answers the next bulk requests in these ways, one after the other, and then as before.
+    public func follow(_ script: [Mood]) { state.withLock { $0.script = script } }
 
     /// Whether requests are kept for ``requests``; documents always are.
     public func keepRequests(_ keeps: Bool) { state.withLock { $0.keepsRequests = keeps } }
@@ -122,13 +130,18 @@ public final class ElasticsearchStandIn: Sendable {
             state.violations.append("content type \(type)")
             return response(406, "content type")
         }
+        let before = state.mood
+        defer { state.mood = before }
+        if !state.script.isEmpty { state.mood = state.script.removeFirst() }
         switch state.mood {
         case .refuses(let status, let retryAfter):
             return HTTPServer.Response(
                 status: status, contentType: "application/json",
                 headers: retryAfter.map { [("Retry-After", "\($0)")] } ?? [], body: "{}")
         case .limited(let limit) where body.utf8.count > limit: return response(413, "too large")
-        case .limited, .well, .refusesItems: break
+        case .says(let text):
+            return HTTPServer.Response(status: 200, contentType: "application/json", body: text)
+        case .limited, .well, .refusesItems, .forgetsLastItem: break
         }
         return bulk(body, &state)
     }
@@ -154,6 +167,8 @@ public final class ElasticsearchStandIn: Sendable {
     /// Everything but `_bulk`: nothing exists, everything can be made.
     private static func other(_ request: HTTPServer.Request) -> HTTPServer.Response {
         switch request.method {
+        case "PUT" where request.path.hasPrefix("/_data_stream/") && request.path.contains("%"):
+            return response(400, "invalid_index_name_exception")
         case "PUT", "POST":
             return HTTPServer.Response(
                 status: 200, contentType: "application/json", body: "{\"acknowledged\":true}")
@@ -193,6 +208,7 @@ public final class ElasticsearchStandIn: Sendable {
             if status >= 300 { hasErrors = true }
             items.append(item(operation, meta, status))
         }
+        if case .forgetsLastItem = state.mood { items.removeLast() }
         return HTTPServer.Response(
             status: 200, contentType: "application/json",
             body: "{\"took\":1,\"errors\":\(hasErrors),\"items\":[\(items.joined(separator: ","))]}"

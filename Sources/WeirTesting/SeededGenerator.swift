@@ -36,9 +36,10 @@ public struct FuzzTime {
     private let end: Double
 
     /// Time that begins now.
-    public init() {
+    /// - Parameter shared: How many tests share the time, so that a suite takes no longer than one.
+    public init(shared: Int = 1) {
         let seconds = getenv("WEIR_FUZZ_SECONDS").flatMap { Double(String(cString: $0)) } ?? 1
-        end = Self.now + seconds
+        end = Self.now + seconds / Double(shared)
     }
 
     /// Whether there is time left.

@@ -42,6 +42,30 @@ func roundTrip(_ lines: String, edit: (EventBatch) -> Void = { _ in }) -> [Strin
         #expect(roundTrip(#"{"a":1,"b":2,"a":3}"#) == [#"{"a":3,"b":2}"#])
     }
 
+    @Test func `keeps names apart that look alike but are other bytes`() {
+        let composed = "{\"\u{e9}\":1}"
+        let decomposed = "{\"e\u{301}\":2}"
+        let both = "{\"\u{e9}\":1,\"e\u{301}\":2}"
+        let written = roundTrip([composed, decomposed, both].joined(separator: "\n"))
+        #expect(
+            written.map { Array($0.utf8) } == [composed, decomposed, both].map { Array($0.utf8) })
+        #expect(
+            JSONValueReader.value(of: both).map(JSONValueWriter.text)?.utf8.count == both.utf8.count
+        )
+    }
+
+    @Test func `repairs a malformed name with an accent behind it`() {
+        let batch = EventBatch()
+        let bytes = Array("{\"".utf8) + [0xf0, 0x90, 0x80, 0xcc, 0x81] + Array("\":1}\n".utf8)
+        bytes.withUnsafeBytes { batch.fillBlock(copying: $0) }
+        _ = batch.cutLines(position: 0)
+        JSONLineScanner().scan(into: batch, time: .epoch)
+        var encoder = BatchEncoder(batch)
+        var buffer = ByteBuffer()
+        encoder.append(row: 0, to: &buffer)
+        #expect(Array(buffer.bytes) == Array("{\"\u{FFFD}\u{301}\":1}".utf8))
+    }
+
     @Test func `reads an array as one event per object`() {
         #expect(roundTrip(#"[{"a":1},{"b":2}]"#) == [#"{"a":1}"#, #"{"b":2}"#])
     }
@@ -97,6 +121,26 @@ func roundTrip(_ lines: String, edit: (EventBatch) -> Void = { _ in }) -> [Strin
         JSONLineScanner().scan(into: batch, time: .epoch)
         #expect(batch.record(row: 0) == ["a": .string("x\u{FFFD}\u{FFFD}")])
         #expect(batch.replacedByteSequenceCount == 2)
+    }
+
+    @Test func `repairs the strings of a nested value, not the white space between them`() {
+        #expect(
+            roundTrip("{\"a\":{\t\"b\\\"\tc\"\r:\t\"\\ud800\"}}")
+                == ["{\"a\":{\t\"b\\\"\\tc\"\r:\t\"\u{FFFD}\"}}"])
+    }
+
+    @Test func `writes a nested value of several lines on one`() {
+        let batch = EventBatch()
+        var text = "{\n\"a\":{\n  \"b\": [\n1]\n}}"
+        let line = Line(offset: 0, length: UInt32(text.utf8.count), position: 0)
+        text.withUTF8 { batch.fillBlock(copying: UnsafeRawBufferPointer($0)) }
+        batch.lines.append(line)
+        JSONLineScanner().scan(into: batch, time: .epoch)
+        var encoder = BatchEncoder(batch)
+        var buffer = ByteBuffer()
+        encoder.append(row: 0, to: &buffer)
+        let written = String(decoding: buffer.bytes, as: UTF8.self)
+        #expect(written == #"{"a":{   "b": [ 1] }}"#)
     }
 
     @Test func `refuses nesting beyond its limit as over the limit`() {

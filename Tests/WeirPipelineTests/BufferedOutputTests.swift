@@ -2,6 +2,7 @@ import Synchronization
 import Testing
 import WeirCore
 import WeirMetrics
+import WeirTesting
 
 @testable import WeirPipeline
 

@@ -1,20 +1,9 @@
 import Synchronization
 import WeirCore
 import WeirMetrics
+import WeirTesting
 
 @testable import WeirPipeline
-
-/// A clock that stands until it is moved.
-final class ManualClock: PipelineClock {
-    private let nanoseconds = Atomic<UInt64>(1_000_000_000)
-
-    var monotonicNanoseconds: UInt64 { nanoseconds.load(ordering: .relaxed) }
-    var now: Timestamp { Timestamp(seconds: Int64(monotonicNanoseconds / 1_000_000_000)) }
-
-    func advance(_ duration: Duration) {
-        nanoseconds.wrappingAdd(duration.nanoseconds, ordering: .relaxed)
-    }
-}
 
 /// Takes what is refused, and delivers it at once.
 final class CollectedRefusals: RefusalSink {

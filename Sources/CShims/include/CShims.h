@@ -78,9 +78,6 @@ void weir_name_thread(const char *name);
 /// A descriptor that one thread waits on and another wakes; -1 when the system has none left.
 int weir_make_waker(void);
 
-/// How often a text stands in some bytes, without overlaps: `memmem` is hidden from Swift.
-size_t weir_count_text(const void *bytes, size_t size, const void *text, size_t length);
-
 /// One arena for all threads, and bursts given back: `mallopt`, which Swift does not see.
 void weir_bound_memory(void);
 

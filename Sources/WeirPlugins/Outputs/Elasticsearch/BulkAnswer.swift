@@ -1,4 +1,3 @@
-import CShims
 import WeirCore
 
 /// What Elasticsearch answered to a `_bulk` request, item by item.
@@ -21,9 +20,7 @@ enum BulkAnswer: Equatable {
     static func read(
         _ bytes: UnsafeRawBufferPointer, itemCount: Int
     ) -> (answer: BulkAnswer, duplicateCount: Int) {
-        if saysNoErrors(bytes), count(of: "\"status\":20", in: bytes) == itemCount {
-            return (.allDone, 0)
-        }
+        if BulkAnswerSkimmer.saysAllStored(bytes, itemCount: itemCount) { return (.allDone, 0) }
         guard case .object(let record)? = JSONValueReader.value(of: bytes),
             case .array(let items)? = record["items"]
         else {
@@ -41,7 +38,8 @@ enum BulkAnswer: Equatable {
         var duplicates = 0
         var reason = ""
         for (index, item) in items.enumerated() {
-            guard case .object(let outer) = item, let (action, value) = outer.fields.first,
+            guard case .object(let outer) = item, outer.fields.count == 1,
+                let (action, value) = outer.fields.first,
                 case .object(let result) = value, case .integer(let status)? = result["status"]
             else {
                 return (.unreadable("item \(index) of the answer has no status"), 0)
@@ -52,7 +50,10 @@ enum BulkAnswer: Equatable {
             case 429, 500...599:
                 retry.append(index)
                 if reason.isEmpty { reason = errorText(result, status) }
-            default: rejected.append(Rejected(index: index, reason: errorText(result, status)))
+            case 400...499:
+                rejected.append(Rejected(index: index, reason: errorText(result, status)))
+            // Only a refusal that is told as one is final.
+            default: return (.unreadable("item \(index) of the answer has status \(status)"), 0)
             }
         }
         if retry.isEmpty, rejected.isEmpty { return (.allDone, duplicates) }
@@ -73,14 +74,5 @@ enum BulkAnswer: Equatable {
             text += ": \(part)"
         }
         return String(text.prefix(2000))
-    }
-
-    private static func saysNoErrors(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        count(of: "\"errors\":false", in: UnsafeRawBufferPointer(rebasing: bytes.prefix(128))) == 1
-    }
-
-    private static func count(of text: StaticString, in bytes: UnsafeRawBufferPointer) -> Int {
-        guard let start = bytes.baseAddress else { return 0 }
-        return weir_count_text(start, bytes.count, text.utf8Start, text.utf8CodeUnitCount)
     }
 }

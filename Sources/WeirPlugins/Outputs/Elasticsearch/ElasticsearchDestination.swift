@@ -13,13 +13,14 @@ public final class ElasticsearchDestination: ChunkDestination {
     let splits: Counter
     private let ring: Mutex<HostRing>
     private let prepared = Mutex<Set<String>>([])
-    private let clock = SystemClock()
+    private let clock: any PipelineClock
 
     /// A destination for documents of these options.
     public init(
         _ connection: ElasticsearchConnection, documents: DocumentOptions, registry: Registry,
-        name: String
+        name: String, clock: any PipelineClock = SystemClock()
     ) {
+        self.clock = clock
         self.connection = connection
         self.documents = documents
         ring = Mutex(HostRing(connection.hosts))

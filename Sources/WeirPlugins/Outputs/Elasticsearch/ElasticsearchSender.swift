@@ -63,7 +63,7 @@ final class ElasticsearchSender: ChunkSender {
         var start = 0
         for number in 0..<chunk.eventCount {
             let isNew = index(ofEvent: number, of: chunk) != index(ofEvent: start, of: chunk)
-            let isLarge = chunk.byteCount(of: start..<number) > limit.byteCount ?? .max
+            let isLarge = chunk.byteCount(of: start..<(number + 1)) > limit.byteCount ?? .max
             if number > start, isNew || isLarge {
                 pieces.append(start..<number)
                 start = number
@@ -96,17 +96,31 @@ final class ElasticsearchSender: ChunkSender {
         let host = destination.nextHost()
         let answer: HTTPAnswer
         let index = index(ofEvent: events.lowerBound, of: chunk)
-        if let problem = prepare(index, at: host.host) {
+        switch prepare(index, at: host.host) {
+        case nil: break
+        case .later(let problem)?:
             progress.retry += events
             progress.reason = problem
+            return
+        case .never(let problem)?:
+            progress.rejected += events.map { Rejection(index: $0, reason: problem) }
             return
         }
         do throws(HTTPError) {
             answer = try post(events, of: chunk, to: host.host)
             destination.noteAnswer(host.index)
         } catch {
-            if error != .aborted { destination.noteFailure(host.index) }
-            if case .interrupted = error { limit.shrink(from: chunk.byteCount(of: events)) }
+            switch error {
+            case .aborted: break
+            case .tooLarge:
+                // Fewer events have a shorter answer.
+                destination.noteAnswer(host.index)
+                limit.shrink(from: chunk.byteCount(of: events))
+            case .interrupted:
+                destination.noteFailure(host.index)
+                limit.shrink(from: chunk.byteCount(of: events))
+            case .unreachable, .untrusted, .misconfigured: destination.noteFailure(host.index)
+            }
             progress.retry += events
             progress.reason = "\(host.host.url): \(error)"
             return
@@ -139,7 +153,7 @@ final class ElasticsearchSender: ChunkSender {
             headers.append("Authorization: \(authorization)")
         }
         let index = index(ofEvent: events.lowerBound, of: chunk)
-        let url = host.url + (index.isEmpty ? "" : "/\(index)") + "/_bulk"
+        let url = host.url + (index.isEmpty ? "" : "/\(escapedForPath(index))") + "/_bulk"
         let level = destination.connection.compression
         let body = body(of: events, of: chunk)
         guard level != .none else {
@@ -169,7 +183,7 @@ final class ElasticsearchSender: ChunkSender {
     /// - Returns: Why it could not be made, or `nil`.
     private func prepare(
         _ index: String, at host: ElasticsearchConnection.Host
-    ) -> String? {
+    ) -> IndexPreparation.Problem? {
         var headers = ["Content-Type: application/json"] + destination.connection.headers
         if let authorization = host.authorization {
             headers.append("Authorization: \(authorization)")

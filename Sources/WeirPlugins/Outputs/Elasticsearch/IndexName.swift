@@ -14,6 +14,8 @@ struct IndexName {
     private let parts: [Part]
     private let usesFields: Bool
     private let usesDate: Bool
+    /// Whether a date tells seconds or less, so that the name changes within a minute.
+    private let usesSeconds: Bool
     private let zone: TimeZone
     private let keepsCase: Bool
     private var cachedMinute = Int64.min
@@ -31,6 +33,16 @@ struct IndexName {
         }
         usesFields = parts.contains { if case .field = $0 { true } else { false } }
         usesDate = parts.contains { if case .date = $0 { true } else { false } }
+        usesSeconds = parts.contains {
+            if case .date(let format) = $0 { Self.tellsSeconds(format) } else { false }
+        }
+    }
+
+    private static func tellsSeconds(_ format: String) -> Bool {
+        format.split(separator: "%").contains { piece in
+            let letter = piece.drop { $0.isASCII && $0.isNumber }.first
+            return letter.map { "SsLNT".contains($0) } ?? false
+        }
     }
 
     /// Splits a template into literals and placeholders; strftime sequences become dates.
@@ -66,8 +78,10 @@ struct IndexName {
     mutating func append(
         row: Int, of batch: EventBatch, time: Timestamp, to buffer: inout ByteBuffer
     ) {
-        let minute = usesDate ? time.seconds / 60 : 0
-        if !usesFields, minute == cachedMinute, batch.tag == cachedTag, !cached.isEmpty {
+        let minute = usesDate ? (time.seconds &- (time.seconds < 0 ? 59 : 0)) / 60 : 0
+        if !usesFields, !usesSeconds, minute == cachedMinute, batch.tag == cachedTag,
+            !cached.isEmpty
+        {
             buffer.append(cached)
             return
         }
