@@ -2,25 +2,38 @@
 
 /// Writes rows as JSON objects: untouched bytes are copied as they stand, only edits are encoded.
 public struct BatchEncoder {
-    /// What to do with the rows of one shape.
+    /// A field that an edit column changes or adds, in the rows of one shape.
+    private struct Change {
+        /// The field's place in the shape; beyond all places for a field that the shape lacks.
+        var index: Int
+        /// The edits, one per row; without them the field is left out of every row.
+        var edits: UnsafePointer<Slot>?
+        /// The column's number.
+        var column: Int
+
+        @inline(__always)
+        func edit(row: Int) -> Slot { edits.map { $0[row] } ?? .removed }
+    }
+
+    /// What to do with the rows of one shape: a run of `changes`, first those of its own fields.
     private struct Plan {
-        /// Slots that an edit column touches, by place.
-        var touched: [(index: Int, column: Int)] = []
-        /// Edit columns of fields that the shape does not have.
-        var appended: [Int] = []
-        /// Places of fields to leave out.
-        var excluded: Set<Int> = []
+        var start = 0
+        var changedEnd = 0
+        var addedEnd = 0
+        var isMade = false
     }
 
     private let batch: EventBatch
     private let excludedKeys: [String]
-    private var plans: [Plan?]
+    private var plans: [Plan]
+    private var changes: [Change] = []
 
-    /// An encoder for one pass over a batch; fields named in `excluding` are left out.
+    /// An encoder for one pass over a batch that does not change meanwhile; fields named in
+    /// `excluding` are left out.
     public init(_ batch: EventBatch, excluding excludedKeys: [String] = []) {
         self.batch = batch
         self.excludedKeys = excludedKeys
-        plans = Array(repeating: nil, count: batch.shapes.count)
+        plans = Array(repeating: Plan(), count: batch.shapes.count)
     }
 
     /// Appends a row as a JSON object.
@@ -31,64 +44,74 @@ public struct BatchEncoder {
 
     /// Appends a row's object without its closing brace, so that the caller may add members.
     /// - Returns: Whether the object has a member so far, and the next one needs a comma.
+    @inline(__always)
     @discardableResult
     public mutating func appendMembers(row: Int, to buffer: inout ByteBuffer) -> Bool {
         let entry = batch.rows[row]
-        let shape = batch.shapes[Int(entry.shape)]
-        if plans[Int(entry.shape)] == nil { plans[Int(entry.shape)] = makePlan(shape) }
-        guard let plan = plans[Int(entry.shape)] else { return false }
+        let number = Int(entry.shape)
+        if !plans[number].isMade { makePlan(number) }
+        let plan = plans[number]
         let start = buffer.count
-        if entry.sourceLength > 0, shape.keysArePlain, plan.excluded.isEmpty {
-            appendSpliced(entry, row: row, shape, plan, to: &buffer)
+        if entry.sourceLength > 0, batch.shapes[number].keysArePlain {
+            appendSpliced(entry, row: row, plan, to: &buffer)
         } else {
-            appendSlots(entry, row: row, shape, plan, to: &buffer)
+            appendSlots(entry, row: row, plan, to: &buffer)
         }
-        for column in plan.appended {
-            let slot = batch.columns[column].slots[row]
+        for place in plan.changedEnd..<plan.addedEnd {
+            let slot = changes[place].edit(row: row)
             guard slot.isPresent else { continue }
             if buffer.count > start + 1 { buffer.append(byte: UInt8(ascii: ",")) }
-            buffer.append(batch.columns[column].encodedKey)
+            batch.columns[changes[place].column].appendKey(to: &buffer)
             appendValue(slot, to: &buffer)
         }
         return buffer.count > start + 1
     }
 
-    private func makePlan(_ shape: Shape) -> Plan {
-        var plan = Plan()
-        for (number, column) in batch.columns.enumerated() where !excludedKeys.contains(column.key)
-        {
-            if let index = shape.index(of: column.key) {
-                plan.touched.append((index, number))
-            } else {
-                plan.appended.append(number)
+    @inline(never)
+    private mutating func makePlan(_ number: Int) {
+        let shape = batch.shapes[number]
+        var changed: [Change] = []
+        var added: [Change] = []
+        for key in excludedKeys {
+            if let index = shape.index(of: key) {
+                changed.append(Change(index: index, edits: nil, column: -1))
             }
         }
-        plan.touched.sort { $0.index < $1.index }
-        for key in excludedKeys {
-            if let index = shape.index(of: key) { plan.excluded.insert(index) }
+        for (number, column) in batch.columns.enumerated() where !excludedKeys.contains(column.key)
+        {
+            let index = shape.index(of: column.key)
+            let change = Change(
+                index: index ?? .max, edits: UnsafePointer(column.slots), column: number)
+            if index == nil { added.append(change) } else { changed.append(change) }
         }
-        return plan
+        changed.sort { $0.index < $1.index }
+        plans[number] = Plan(
+            start: changes.count, changedEnd: changes.count + changed.count,
+            addedEnd: changes.count + changed.count + added.count, isMade: true)
+        changes += changed + added
     }
 
     /// Copies the source text, with the edited members cut out or replaced.
     @inline(__always)
     private func appendSpliced(
-        _ entry: Row, row: Int, _ shape: Shape, _ plan: Plan, to buffer: inout ByteBuffer
+        _ entry: Row, row: Int, _ plan: Plan, to buffer: inout ByteBuffer
     ) {
         let source = batch.pointer(entry.sourceOffset)
         let end = Int(entry.sourceLength) &- 1
         var copied = 0
-        if !plan.touched.isEmpty {
+        if plan.changedEnd > plan.start {
             let base = Int(entry.sourceOffset & ~Slot.arenaBit)
-            for (index, column) in plan.touched {
-                let edit = batch.columns[column].slots[row]
+            for place in plan.start..<plan.changedEnd {
+                let change = changes[place]
+                let edit = change.edit(row: row)
                 if edit.type == .absent { continue }
-                let slot = batch.slots[Int(entry.firstSlot) &+ index]
+                let slot = batch.slots[Int(entry.firstSlot) &+ change.index]
                 let quote = slot.isString ? 1 : 0
                 let valueStart = Int(slot.offset & ~Slot.arenaBit) &- base &- quote
                 let valueEnd = valueStart &+ slot.length &+ quote &* 2
                 if edit.type == .removed {
-                    let memberStart = valueStart &- shape.keys[index].utf8.count &- 3
+                    let key = batch.shapes[Int(entry.shape)].keys[change.index]
+                    let memberStart = valueStart &- key.utf8.count &- 3
                     buffer.append(source + copied, memberStart &- copied)
                     copied = valueEnd
                     if source[copied] == UInt8(ascii: ",") {
@@ -109,12 +132,13 @@ public struct BatchEncoder {
     /// Writes every field from its slot.
     @inline(__always)
     private func appendSlots(
-        _ entry: Row, row: Int, _ shape: Shape, _ plan: Plan, to buffer: inout ByteBuffer
+        _ entry: Row, row: Int, _ plan: Plan, to buffer: inout ByteBuffer
     ) {
         buffer.append(byte: UInt8(ascii: "{"))
         var separated = true
-        var touched = 0
+        var next = plan.start
         var keyStart = 0
+        let shape = batch.shapes[Int(entry.shape)]
         let slots = batch.slots + Int(entry.firstSlot)
         shape.encoded.withUnsafeBufferPointer { encoded in
             guard let keys = encoded.baseAddress else { return }
@@ -122,13 +146,12 @@ public struct BatchEncoder {
                 let keyEnd = shape.encodedEnds[index]
                 defer { keyStart = keyEnd }
                 var slot = slots[index]
-                if touched < plan.touched.count, plan.touched[touched].index == index {
-                    let edit = batch.columns[plan.touched[touched].column].slots[row]
+                if next < plan.changedEnd, changes[next].index == index {
+                    let edit = changes[next].edit(row: row)
                     if edit.type != .absent { slot = edit }
-                    touched &+= 1
+                    next &+= 1
                 }
                 if !slot.isPresent { continue }
-                if !plan.excluded.isEmpty, plan.excluded.contains(index) { continue }
                 if !separated { buffer.append(byte: UInt8(ascii: ",")) }
                 separated = false
                 buffer.append(padded: keys + keyStart, keyEnd &- keyStart)

@@ -18,7 +18,7 @@ public struct ColumnReader {
     @inline(__always)
     public mutating func slot(row: Int, in batch: EventBatch) -> Slot {
         if let column {
-            let edit = batch.columns[column].slots[row]
+            let edit = batch.columns[column][row]
             if edit.type == .removed { return .absent }
             if edit.type != .absent { return edit }
         }

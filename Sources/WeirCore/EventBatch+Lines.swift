@@ -41,9 +41,6 @@ extension EventBatch {
                 ? left < right : rows[left].line < rows[right].line
         }
         rows = order.map { rows[$0] }
-        for index in columns.indices {
-            let slots = columns[index].slots
-            columns[index].slots = order.map { slots[$0] }
-        }
+        for column in columns { column.reorder(order) }
     }
 }

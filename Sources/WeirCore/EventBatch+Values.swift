@@ -85,7 +85,7 @@ extension EventBatch {
             Row(
                 firstSlot: UInt32(first), shape: index, line: UInt32(truncatingIfNeeded: line),
                 ordinal: UInt16(truncatingIfNeeded: ordinal), time: time))
-        for column in columns.indices { columns[column].slots.append(.absent) }
+        for column in columns.indices { columns[column].append(.absent) }
         return true
     }
 
@@ -99,11 +99,11 @@ extension EventBatch {
             if let value = value(of: originalSlot(row: row, index: index)) { record[key] = value }
         }
         for column in columns {
-            switch column.slots[row].type {
+            switch column[row].type {
             case .absent: break
             case .removed: record[column.key] = nil
             default:
-                if let value = value(of: column.slots[row]) { record[column.key] = value }
+                if let value = value(of: column[row]) { record[column.key] = value }
             }
         }
         return record
@@ -133,7 +133,7 @@ extension EventBatch {
         rows[row].firstSlot = UInt32(slotCount)
         rows[row].sourceLength = 0
         for slot in values { append(slot) }
-        for column in columns.indices { columns[column].slots[row] = .absent }
+        for column in columns.indices { columns[column][row] = .absent }
         return true
     }
 
@@ -165,7 +165,7 @@ extension EventBatch {
         var copy = rows[row]
         copy.ordinal = ordinal
         rows.append(copy)
-        for column in columns.indices { columns[column].slots.append(columns[column].slots[row]) }
+        for column in columns.indices { columns[column].append(columns[column][row]) }
         return rows.count - 1
     }
 
@@ -193,7 +193,7 @@ extension EventBatch {
         copy.lines = lines
         copy.rows = rows
         copy.shapes = shapes
-        copy.columns = columns
+        copy.columns = columns.map { $0.copy() }
         copy.arena.append(arena.bytes)
         copy.reserveSlots(slotCount)
         copy.slots.update(from: slots, count: slotCount)

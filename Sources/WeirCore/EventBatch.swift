@@ -72,22 +72,6 @@ public struct FailedLine: Sendable {
     public var reason: ParseFailure
 }
 
-/// A change of one field in all rows or some: what filters write instead of moving bytes.
-public struct EditColumn {
-    /// The field's name.
-    public let key: String
-    /// `"key":`, ready for JSON.
-    let encodedKey: [UInt8]
-    /// One slot per row; `absent` leaves the row as it is, `removed` takes the field away.
-    public var slots: [Slot]
-
-    init(key: String, rowCount: Int) {
-        self.key = key
-        encodedKey = Array(Shape([key]).encoded.dropLast(16))
-        slots = Array(repeating: .absent, count: rowCount)
-    }
-}
-
 /// Where the events of a batch come from, for identities that survive a restart.
 public struct Origin: Sendable, Equatable {
     /// A 128-bit hash of node, file identity and generation; zero when the source has no positions.
@@ -261,6 +245,13 @@ public final class EventBatch {
         slotCount &+= 1
     }
 
+    /// Appends a slot that ``reserveSlots(_:)`` made room for.
+    @inline(__always)
+    func appendReserved(_ slot: Slot) {
+        slots[slotCount] = slot
+        slotCount &+= 1
+    }
+
     /// Makes room for `extra` slots.
     @inline(__always)
     func reserveSlots(_ extra: Int) {
@@ -314,7 +305,7 @@ public final class EventBatch {
 
     /// Changes one field of one row.
     @inline(__always)
-    public func edit(column: Int, row: Int, to slot: Slot) { columns[column].slots[row] = slot }
+    public func edit(column: Int, row: Int, to slot: Slot) { columns[column][row] = slot }
 
     /// How many events have not been dropped.
     public var keptRowCount: Int {

@@ -18,6 +18,9 @@ public final class JSONLineScanner {
     /// The keys of the row under construction: their text in the block.
     var keys: [(offset: Int, length: Int)] = []
 
+    /// The batch's index of the shape that rows of the predicted keys had last.
+    private var predicted: (keys: UInt64, index: UInt16)?
+
     /// A scanner that has seen nothing yet.
     public init() {
         keys.reserveCapacity(64)
@@ -26,14 +29,21 @@ public final class JSONLineScanner {
     /// Reads every line of the batch, each into rows or a failure.
     /// - Parameter time: The time of rows until somebody reads a better one from a field.
     public func scan(into batch: EventBatch, time: Timestamp) {
+        predicted = nil
         for line in batch.lines.indices {
-            scan(line: line, into: batch, time: time)
+            scanNext(line: line, into: batch, time: time)
         }
     }
 
     /// Reads one line.
-    @inline(__always)
     public func scan(line: Int, into batch: EventBatch, time: Timestamp) {
+        predicted = nil
+        scanNext(line: line, into: batch, time: time)
+    }
+
+    /// Reads a line of the batch that the former line was of.
+    @inline(__always)
+    private func scanNext(line: Int, into batch: EventBatch, time: Timestamp) {
         let start = Int(batch.lines[line].offset)
         let end = start &+ Int(batch.lines[line].length)
         let rowCount = batch.rows.count
@@ -87,22 +97,24 @@ public final class JSONLineScanner {
     ) -> ScanOutcome {
         let objectStart = cursor.place
         let firstSlot = batch.slotCount
-        keys.removeAll(keepingCapacity: true)
-        prediction.begin()
+        let arenaCount = batch.arena.count
+        let replacedCount = batch.replacedByteSequenceCount
         var compact = true
-        cursor.place &+= 1
-        if cursor.byte <= 0x20 {
-            compact = false
-            cursor.skipWhitespace()
-        }
-        if !cursor.take(UInt8(ascii: "}")) {
-            let outcome = scanMembers(&cursor, batch, &compact)
+        var known = scanPredicted(&cursor, batch, &compact)
+        if known == nil {
+            // Something was not as in the former line: once more, with every key looked at.
+            cursor.place = objectStart
+            batch.slotCount = firstSlot
+            batch.arena.truncate(to: arenaCount)
+            batch.replacedByteSequenceCount = replacedCount
+            compact = true
+            let outcome = scanUnknown(&cursor, batch, &compact)
             if outcome != .read { return outcome }
-        }
-        guard
-            let shape = shape(
+            predicted = nil
+            known = shape(
                 base: cursor.base, firstSlot: firstSlot, batch: batch, compact: &compact)
-        else { return .overLimit }
+        }
+        guard let shape = known else { return .overLimit }
         let length = cursor.place &- objectStart
         batch.rows.append(
             Row(
@@ -112,6 +124,51 @@ public final class JSONLineScanner {
                 sourceOffset: UInt32(truncatingIfNeeded: objectStart),
                 sourceLength: compact ? UInt32(truncatingIfNeeded: length) : 0, time: time))
         return .read
+    }
+
+    /// Reads an object whose keys were all in the former line, in that order, without white space.
+    /// - Returns: The index of its shape, or `nil` when it is anything else, malformed included.
+    @inline(__always)
+    private func scanPredicted(
+        _ cursor: inout JSONCursor, _ batch: EventBatch, _ compact: inout Bool
+    ) -> UInt16? {
+        prediction.begin()
+        batch.reserveSlots(KeyPrediction.keyLimit)
+        cursor.place &+= 1
+        while true {
+            let length = prediction.match(cursor.base + cursor.place)
+            if length == 0 { return nil }
+            cursor.place &+= length
+            let slot = cursor.scanValue(batch, &compact)
+            if slot.type == .absent { return nil }
+            batch.appendReserved(slot)
+            let next = cursor.byte
+            cursor.place &+= 1
+            if next == UInt8(ascii: ",") { continue }
+            if next != UInt8(ascii: "}") { return nil }
+            break
+        }
+        let keys = prediction.seenKeys
+        if let predicted, predicted.keys == keys { return predicted.index }
+        guard let index = prediction.shape().flatMap({ batch.index(of: $0) }) else { return nil }
+        predicted = (keys, index)
+        return index
+    }
+
+    /// Reads an object of any keys, noting them.
+    @inline(never)
+    private func scanUnknown(
+        _ cursor: inout JSONCursor, _ batch: EventBatch, _ compact: inout Bool
+    ) -> ScanOutcome {
+        keys.removeAll(keepingCapacity: true)
+        prediction.begin()
+        cursor.place &+= 1
+        if cursor.byte <= 0x20 {
+            compact = false
+            cursor.skipWhitespace()
+        }
+        if cursor.take(UInt8(ascii: "}")) { return .read }
+        return scanMembers(&cursor, batch, &compact)
     }
 
     /// Reads `"key":value,…}` up to and including the closing brace.
@@ -157,7 +214,7 @@ public final class JSONLineScanner {
     private func shape(
         base: UnsafePointer<UInt8>, firstSlot: Int, batch: EventBatch, compact: inout Bool
     ) -> UInt16? {
-        if let shape = prediction.shape(keyCount: keys.count) { return batch.index(of: shape) }
+        if let shape = prediction.shape() { return batch.index(of: shape) }
         return lookUpShape(base: base, firstSlot: firstSlot, batch: batch, compact: &compact)
     }
 

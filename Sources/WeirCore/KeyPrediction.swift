@@ -7,7 +7,8 @@ import Glibc
 /// A line that leaves keys out (Envoy's `omit_empty_values`) still hits the others; which it left
 /// out is kept as a bit set that names the shape.
 final class KeyPrediction {
-    private static let keyLimit = 64
+    /// Most keys that are predicted.
+    static let keyLimit = 64
     private static let cellSize = 64
     /// Longest `"key":` that is predicted.
     private static let textLimit = 56
@@ -17,6 +18,8 @@ final class KeyPrediction {
     private var count = 0
     private var next = 0
     private var seen: UInt64 = 0
+    /// A bit for each predicted key that the object under construction has.
+    var seenKeys: UInt64 { seen }
     private var missed = false
     private var known: [(keys: UInt64, shape: Shape)] = []
 
@@ -75,7 +78,7 @@ final class KeyPrediction {
 
     /// The shape of the object that just ended, when every one of its keys was predicted.
     @inline(__always)
-    func shape(keyCount: Int) -> Shape? {
+    func shape() -> Shape? {
         if missed { return nil }
         for entry in known where entry.keys == seen { return entry.shape }
         return nil

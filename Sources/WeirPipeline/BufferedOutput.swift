@@ -101,18 +101,23 @@ public final class BufferedOutput: Output {
             state.encoder.begin(batch)
             state.keys.begin(batch)
             var added = 0
+            // Without keys that depend on the row, the staged chunk is looked up once, not per row.
+            var chunk: Chunk?
             for row in batch.rows.indices where !batch.rows[row].isDropped {
-                let chunk = state.queue.stagedChunk(state.keys.key(row: row, in: batch), now: now)
-                let size = chunk.byteCount
-                if let reason = state.encoder.append(row: row, of: batch, to: &chunk.body) {
-                    chunk.body.truncate(to: size)
+                let staged =
+                    chunk
+                    ?? state.queue.stagedChunk(state.keys.key(row: row, in: batch), now: now)
+                let size = staged.byteCount
+                if let reason = state.encoder.append(row: row, of: batch, to: &staged.body) {
+                    staged.body.truncate(to: size)
                     refused.append((row, reason))
                     continue
                 }
-                chunk.closeEvent()
-                state.queue.account(chunk.byteCount &- size)
+                staged.closeEvent()
+                state.queue.account(staged.byteCount &- size)
                 added &+= 1
-                settle(chunk, &state, ticket, now: now)
+                let isKept = settle(staged, &state, ticket, now: now)
+                chunk = isKept && state.keys.constant != nil ? staged : nil
             }
             parts.metrics.events.add(added)
             parts.metrics.bytes.add(state.queue.byteCount - before)
@@ -123,10 +128,11 @@ public final class BufferedOutput: Output {
     }
 
     /// Seals the chunk that an event was just added to, if it is full or due at once.
+    /// - Returns: Whether it is still the staged one.
     @inline(__always)
     private func settle(
         _ chunk: Chunk, _ state: inout State, _ ticket: DeliveryTicket, now: UInt64
-    ) {
+    ) -> Bool {
         if state.queue.isOverfull(chunk) {
             let next = Chunk(key: chunk.key, body: state.queue.newBody(), createdAt: now)
             chunk.removeLastEvent(into: next)
@@ -134,10 +140,12 @@ public final class BufferedOutput: Output {
             next.hold(ticket)
             state.queue.restage(next)
             if state.queue.isFull(next) { _ = state.queue.seal(next.key, now: now) }
-            return
+            return false
         }
         chunk.hold(ticket)
-        if state.queue.isFull(chunk) { _ = state.queue.seal(chunk.key, now: now) }
+        guard state.queue.isFull(chunk) else { return true }
+        _ = state.queue.seal(chunk.key, now: now)
+        return false
     }
 
     func publish(_ queue: borrowing ChunkQueue) {

@@ -7,7 +7,8 @@ struct ChunkKeyReader {
     private let slotZone: TimeZone
     private let fields: [String]
     private var readers: [ColumnReader] = []
-    private var constant: ChunkKey?
+    /// The key of every row, where it does not depend on the row.
+    private(set) var constant: ChunkKey?
 
     init(options: BufferOptions) {
         keyedByTag = options.keyedByTag

@@ -23,7 +23,7 @@ struct ChunkQueue: ~Copyable {
     /// Until when the destination as a whole is left alone.
     private(set) var pausedUntil: UInt64 = 0
     var isStopping = false
-    private var spare: ByteBuffer?
+    private var spares = SpareBodies()
 
     init(options: BufferOptions) {
         self.options = options
@@ -43,7 +43,7 @@ struct ChunkQueue: ~Copyable {
 
     /// Memory for a chunk: that of one that was delivered, if it is there.
     mutating func newBody() -> ByteBuffer {
-        spare.take() ?? ByteBuffer(capacity: 4096)
+        spares.take() ?? ByteBuffer(capacity: 4096)
     }
 
     /// Keeps the memory of a delivered chunk for the next one, as long as there is work.
@@ -52,7 +52,7 @@ struct ChunkQueue: ~Copyable {
     mutating func recycle(_ body: consuming ByteBuffer) {
         let hasWork = !staged.isEmpty || !queue.isEmpty
         // With many small chunks each would sooner or later sit in a large one's memory.
-        spare = hasWork && staged.count <= 1 ? consume body : nil
+        if hasWork, staged.count <= 1 { spares.keep(body) } else { spares.release() }
     }
 
     /// Puts a chunk in another's place as the staged one.
@@ -176,6 +176,27 @@ struct ChunkQueue: ~Copyable {
     /// Whether nothing is held.
     var isEmpty: Bool {
         queue.isEmpty && sendingCount == 0 && staged.values.allSatisfy { $0.eventCount == 0 }
+    }
+}
+
+/// The memory of delivered chunks, for the next ones.
+private struct SpareBodies: ~Copyable {
+    // Two chunks may be delivered before the next one begins; a third is then still filling.
+    private var first: ByteBuffer?
+    private var second: ByteBuffer?
+
+    mutating func keep(_ body: consuming ByteBuffer) {
+        if first == nil { first = consume body } else { second = consume body }
+    }
+
+    mutating func take() -> ByteBuffer? {
+        if let body = second.take() { return body }
+        return first.take()
+    }
+
+    mutating func release() {
+        first = nil
+        second = nil
     }
 }
 

@@ -17,6 +17,10 @@ final class DocumentEncoder: ChunkEncoder {
     private let excludedKeys: [String]
     /// Whether each document has an id of its own making.
     private let makesIDs: Bool
+    /// Whether an action line is an index and an id, and nothing else.
+    private let actionsArePlain: Bool
+    /// A plain action line up to its id, for the index named last.
+    private var actionHead = ByteBuffer()
 
     init(_ options: DocumentOptions) {
         self.options = options
@@ -32,6 +36,10 @@ final class DocumentEncoder: ChunkEncoder {
         excludedKeys = excluded
         makesIDs =
             options.idPath == nil && options.operation != .update && options.operation != .upsert
+        actionsArePlain =
+            makesIDs && !options.includesIndexInURL && options.targetIndexKey == nil
+            && options.typeName == nil && options.pipeline == nil && options.parentPath == nil
+            && options.routingPath == nil
     }
 
     func begin(_ batch: EventBatch) {
@@ -109,6 +117,10 @@ final class DocumentEncoder: ChunkEncoder {
         row: Int, of batch: EventBatch, time: Timestamp, to buffer: inout ByteBuffer
     ) -> String? {
         let identity = makesIDs ? EventIdentity(row: row, in: batch) : nil
+        if actionsArePlain, let identity {
+            appendPlainAction(identity, row: row, of: batch, time: time, to: &buffer)
+            return nil
+        }
         var operation = options.operation
         if identity != nil, !options.operationIsChosen { operation = .create }
         if options.includesIndexInURL {
@@ -150,6 +162,26 @@ final class DocumentEncoder: ChunkEncoder {
         appendMember("routing", options.routingPath, row: row, of: batch, to: &buffer)
         buffer.append("}}\n")
         return nil
+    }
+
+    @inline(__always)
+    private func appendPlainAction(
+        _ identity: EventIdentity, row: Int, of batch: EventBatch, time: Timestamp,
+        to buffer: inout ByteBuffer
+    ) {
+        if index.update(row: row, of: batch, time: time) || actionHead.count == 0 {
+            let operation: DocumentOptions.Operation =
+                options.operationIsChosen ? options.operation : .create
+            actionHead.truncate(to: 0)
+            actionHead.append("{\"")
+            actionHead.append(operation.rawValue)
+            actionHead.append("\":{\"_index\":\"")
+            actionHead.append(index.name)
+            actionHead.append("\",\"_id\":\"")
+        }
+        buffer.append(actionHead.bytes)
+        identity.appendBase64(to: &buffer)
+        buffer.append("\"}}\n")
     }
 
     private var needsID: Bool {

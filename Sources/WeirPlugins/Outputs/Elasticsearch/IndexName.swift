@@ -20,7 +20,8 @@ struct IndexName {
     private let keepsCase: Bool
     private var cachedMinute = Int64.min
     private var cachedTag = ""
-    private var cached: [UInt8] = []
+    /// The name of the row that was asked for last.
+    private(set) var name: [UInt8] = []
 
     /// The naming of a user's options.
     init(_ naming: DocumentOptions.IndexNaming, zone: TimeZone, keepsCase: Bool = false) {
@@ -78,34 +79,46 @@ struct IndexName {
     mutating func append(
         row: Int, of batch: EventBatch, time: Timestamp, to buffer: inout ByteBuffer
     ) {
+        _ = update(row: row, of: batch, time: time)
+        buffer.append(name)
+    }
+
+    /// Makes the name for one row.
+    /// - Returns: Whether it may differ from the former one.
+    @inline(__always)
+    mutating func update(row: Int, of batch: EventBatch, time: Timestamp) -> Bool {
         let minute = usesDate ? (time.seconds &- (time.seconds < 0 ? 59 : 0)) / 60 : 0
         if !usesFields, !usesSeconds, minute == cachedMinute, batch.tag == cachedTag,
-            !cached.isEmpty
+            !name.isEmpty
         {
-            buffer.append(cached)
-            return
+            return false
         }
         cachedMinute = minute
         cachedTag = batch.tag
-        var name = ""
+        rename(row: row, of: batch, time: time)
+        return true
+    }
+
+    @inline(never)
+    private mutating func rename(row: Int, of batch: EventBatch, time: Timestamp) {
+        var text = ""
         for part in parts {
             switch part {
-            case .literal(let text): name += text
-            case .tag: name += batch.tag
+            case .literal(let literal): text += literal
+            case .tag: text += batch.tag
             case .tagPart(let index):
                 let pieces = batch.tag.split(separator: ".", omittingEmptySubsequences: false)
                 let place = index < 0 ? pieces.count + index : index
-                if pieces.indices.contains(place) { name += pieces[place] }
-            case .field(let path): name += fieldText(path, row: row, of: batch)
+                if pieces.indices.contains(place) { text += pieces[place] }
+            case .field(let path): text += fieldText(path, row: row, of: batch)
             case .date(let format):
-                name += TimeFormat.text(of: time, format: format, zone: zone)
+                text += TimeFormat.text(of: time, format: format, zone: zone)
             }
         }
         // Elasticsearch takes no upper case, and no quote may end the action's string early.
         var escaped = ByteBuffer()
-        appendEscaped(keepsCase ? name : name.lowercased(), to: &escaped)
-        cached = Array(escaped.bytes)
-        buffer.append(cached)
+        appendEscaped(keepsCase ? text : text.lowercased(), to: &escaped)
+        name = Array(escaped.bytes)
     }
 
     private func fieldText(_ path: [String], row: Int, of batch: EventBatch) -> String {
