@@ -92,7 +92,8 @@ public struct ByteBuffer: ~Copyable {
         append(literal.utf8Start, literal.utf8CodeUnitCount)
     }
 
-    /// Appends a string's UTF-8.
+    /// Appends a string's UTF-8. Literals are better served by the overload for them.
+    @_disfavoredOverload
     public mutating func append(_ string: String) {
         var string = string
         string.withUTF8 { append(UnsafeRawBufferPointer($0)) }
@@ -124,6 +125,13 @@ public struct ByteBuffer: ~Copyable {
             rest /= 10
         } while place > count
         count += digits
+    }
+
+    /// Puts a byte in another's place, which must have been written.
+    @inline(__always)
+    mutating func replace(byteAt place: Int, with byte: UInt8) {
+        precondition(place >= 0 && place < count, "a byte to replace")
+        base[place] = byte
     }
 
     /// The last byte, or `nil` when empty.

@@ -4,10 +4,7 @@
 public final class EditColumn {
     /// The field's name.
     public let key: String
-    /// `"key":`, ready for JSON, and 16 bytes more. Memory of its own, since an array would be
-    /// counted up and down in the loop over the rows.
-    private let encodedKey: UnsafeMutablePointer<UInt8>
-    private let encodedKeyLength: Int
+    private let shape: Shape
     /// One slot per row; `absent` leaves the row as it is, `removed` takes the field away.
     private(set) var slots: UnsafeMutablePointer<Slot>
     private var count: Int
@@ -16,25 +13,18 @@ public final class EditColumn {
     /// A column that leaves so many rows as they are.
     init(key: String, rowCount: Int) {
         self.key = key
-        let encoded = Shape([key]).encoded
-        encodedKey = .allocate(capacity: encoded.count)
-        for (place, byte) in encoded.enumerated() { encodedKey[place] = byte }
-        encodedKeyLength = encoded.count - 16
+        shape = Shape([key])
         count = rowCount
         capacity = max(rowCount, 16)
         slots = .allocate(capacity: capacity)
         slots.initialize(repeating: .absent, count: capacity)
     }
 
-    deinit {
-        slots.deallocate()
-        encodedKey.deallocate()
-    }
+    deinit { slots.deallocate() }
 
-    /// Appends `"key":`.
-    @inline(__always)
-    func appendKey(to buffer: inout ByteBuffer) {
-        buffer.append(padded: encodedKey, encodedKeyLength)
+    /// `,"key":`, ready for JSON, readable 16 bytes beyond its end.
+    var encodedKey: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: shape.encoded, count: shape.encodedEnds[0])
     }
 
     /// The change of one row; the row must be one of the batch's.

@@ -72,6 +72,29 @@ extension EventBatch {
         return true
     }
 
+    /// Appends a row of values that need neither escapes nor repairs.
+    /// - Parameter values: A slot per key; texts are plain, and stand in the block.
+    /// - Returns: Whether there was room for its shape, and for each value.
+    public func appendPlainRow(
+        shape: Shape, slots values: UnsafeBufferPointer<Slot>, line: Int, time: Timestamp
+    ) -> Bool {
+        precondition(values.count == shape.keys.count, "a slot per key")
+        guard lines[line].length <= Slot.lengthLimit, let index = index(of: shape) else {
+            return false
+        }
+        reserveSlots(values.count)
+        let first = slotCount
+        if let start = values.baseAddress {
+            (slots + first).update(from: start, count: values.count)
+        }
+        slotCount &+= values.count
+        rows.append(
+            Row(
+                firstSlot: UInt32(truncatingIfNeeded: first), shape: index,
+                line: UInt32(truncatingIfNeeded: line), time: time))
+        return true
+    }
+
     /// A slot for text that is read as Latin-1 where it is not UTF-8.
     @inline(__always)
     private func latin1Slot(offset: Int, length: Int) -> Slot? {

@@ -56,7 +56,10 @@ public struct Slot: Sendable, Equatable {
     /// The kind of text.
     @inlinable @inline(__always)
     public var type: FieldType {
-        FieldType(rawValue: UInt8(truncatingIfNeeded: typeAndLength >> 28)) ?? .absent
+        // The raw values count up from 0 as the cases do, which makes the cast what
+        // `init(rawValue:)` is, without its call.
+        let number = UInt8(truncatingIfNeeded: typeAndLength >> 28)
+        return number <= 11 ? unsafeBitCast(number, to: FieldType.self) : .absent
     }
 
     /// Bytes of text.

@@ -101,23 +101,16 @@ public final class BufferedOutput: Output {
             state.encoder.begin(batch)
             state.keys.begin(batch)
             var added = 0
-            // Without keys that depend on the row, the staged chunk is looked up once, not per row.
-            var chunk: Chunk?
-            for row in batch.rows.indices where !batch.rows[row].isDropped {
-                let staged =
-                    chunk
-                    ?? state.queue.stagedChunk(state.keys.key(row: row, in: batch), now: now)
-                let size = staged.byteCount
-                if let reason = state.encoder.append(row: row, of: batch, to: &staged.body) {
-                    staged.body.truncate(to: size)
-                    refused.append((row, reason))
+            var row = 0
+            while row < batch.rows.count {
+                if batch.rows[row].isDropped {
+                    row &+= 1
                     continue
                 }
-                staged.closeEvent()
-                state.queue.account(staged.byteCount &- size)
-                added &+= 1
-                let isKept = settle(staged, &state, ticket, now: now)
-                chunk = isKept && state.keys.constant != nil ? staged : nil
+                let key = state.keys.key(row: row, in: batch)
+                let chunk = state.queue.stagedChunk(key, now: now)
+                row = append(
+                    batch, from: row, to: chunk, &state, ticket, now: now, &added, &refused)
             }
             parts.metrics.events.add(added)
             parts.metrics.bytes.add(state.queue.byteCount - before)
@@ -125,6 +118,36 @@ public final class BufferedOutput: Output {
         }
         for chunk in dropped { drop(chunk) }
         if !refused.isEmpty { refuse(refused, of: batch, ticket) }
+    }
+
+    /// Appends rows that belong to one chunk.
+    /// - Returns: The next row, of which chunk is not known.
+    @inline(__always)
+    private func append(
+        _ batch: EventBatch, from first: Int, to chunk: Chunk, _ state: inout State,
+        _ ticket: DeliveryTicket, now: UInt64, _ added: inout Int,
+        _ refused: inout [(row: Int, reason: String)]
+    ) -> Int {
+        var row = first
+        while row < batch.rows.count {
+            if batch.rows[row].isDropped {
+                row &+= 1
+                continue
+            }
+            let size = chunk.byteCount
+            if let reason = state.encoder.append(row: row, of: batch, to: &chunk.body) {
+                chunk.body.truncate(to: size)
+                refused.append((row, reason))
+            } else {
+                chunk.closeEvent()
+                state.queue.account(chunk.byteCount &- size)
+                added &+= 1
+                if !settle(chunk, &state, ticket, now: now) { return row &+ 1 }
+            }
+            row &+= 1
+            if state.keys.constant == nil { return row }
+        }
+        return row
     }
 
     /// Seals the chunk that an event was just added to, if it is full or due at once.

@@ -20,7 +20,6 @@ public struct SeededGenerator: RandomNumberGenerator {
         self.init(seed: seed)
     }
 
-    /// The next number.
     /// The next of the series.
     public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

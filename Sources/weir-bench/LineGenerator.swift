@@ -34,7 +34,7 @@ struct LineGenerator {
                 "downstream_local_address":"10.96.12.\(number % 250):9080",\
                 "downstream_remote_address":"\(client)","duration":\(number % 300),"method":"GET",\
                 "path":"\(path)","protocol":"HTTP/1.1","request_id":"\(id)",\
-                "requested_server_name":"outbound_.9080_._.reviews.default.svc.cluster.local",\
+                "requested_server_name":null,\
                 "response_code":\(code),"response_code_details":"via_upstream",\
                 "response_flags":"\(flags)","route_name":"default","start_time":"\(time)",\
                 "upstream_cluster":"outbound|9080|v1|reviews.default.svc.cluster.local",\
@@ -51,7 +51,7 @@ struct LineGenerator {
                 "\(agent)" "\(id)" "reviews.default.svc.cluster.local:9080" "\(host)" \
                 outbound|9080|v1|reviews.default.svc.cluster.local 10.244.1.7:\(40_000 + number % 20_000) \
                 10.96.12.\(number % 250):9080 \(client) \
-                outbound_.9080_._.reviews.default.svc.cluster.local default
+                - default
 
                 """)
         }

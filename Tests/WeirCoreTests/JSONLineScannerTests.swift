@@ -78,6 +78,12 @@ func roundTrip(_ lines: String, edit: (EventBatch) -> Void = { _ in }) -> [Strin
         #expect(roundTrip(lines.joined(separator: "\n")) == lines)
     }
 
+    @Test(arguments: UInt8(0)...15)
+    func `a slot gives back the type that it was made of`(number: UInt8) {
+        let type = FieldType(rawValue: number)
+        #expect(Slot(type ?? .absent, offset: 7, length: 9).type == type ?? .absent)
+    }
+
     @Test func `splices an edit into the place of the field, and appends a new one`() {
         let lines = [#"{"a":1,"b":"two","c":3}"#, #"{"b":"x"}"#, #"{"c":1}"#, #"{}"#]
         let edited = roundTrip(lines.joined(separator: "\n")) { batch in

@@ -71,17 +71,3 @@ func restored(_ path: String) -> [UInt8] {
     }
     return isWhole ? Array(buffer.bytes) : []
 }
-
-/// A generator of numbers with a seed, so that a failure can be repeated (xorshift64*).
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 2_685_821_657_736_338_717
-    }
-}

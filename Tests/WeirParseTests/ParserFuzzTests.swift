@@ -1,18 +1,12 @@
-import Glibc
 import Testing
 import WeirCore
 import WeirParse
-
-/// How long each fuzz test runs: `WEIR_FUZZ_SECONDS`, by default one second.
-private let fuzzSeconds = getenv("WEIR_FUZZ_SECONDS").flatMap { Double(String(cString: $0)) } ?? 1
+import WeirTesting
 
 /// Calls `body` with new bytes until the time is over: mutations of the samples, and noise.
 private func fuzz(_ samples: [String], _ body: ([UInt8]) -> Void) {
-    let seed = UInt64.random(in: 1...UInt64.max)
-    print("seed \(seed)")
-    var numbers = SeededNumbers(seed: seed)
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(fuzzSeconds)
+    var numbers = SeededGenerator(announcing: "parsers")
+    let time = FuzzTime()
     let inner = Array("\" -[]|/{}:0%PFx\n\r\t".utf8) + [0, 0xff, 0xc3]
     repeat {
         for _ in 0..<50 {
@@ -37,7 +31,7 @@ private func fuzz(_ samples: [String], _ body: ([UInt8]) -> Void) {
             }
             body(bytes)
         }
-    } while clock.now < end
+    } while time.isLeft
 }
 
 /// Encodes every event, as an output would.

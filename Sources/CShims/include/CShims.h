@@ -72,6 +72,28 @@ WEIR_INLINE uint32_t weir_control_mask16(const uint8_t *p) {
 #endif
 }
 
+/// One bit for each of the 16 bytes at `p` that is no plain text: below 0x20, DEL, `\`, or above
+/// 0x7f. `*quotes` gets the bits of the bytes that are `"`.
+WEIR_INLINE uint32_t weir_unplain_mask16(const uint8_t *p, uint32_t *quotes) {
+#if defined(__x86_64__)
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    *quotes = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+    __m128i m = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
+                             _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+    m = _mm_or_si128(m, _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(m, v));
+#else
+    uint32_t mask = 0, bits = 0;
+    for (int i = 0; i < 16; i++) {
+        uint8_t c = p[i];
+        mask |= (uint32_t)(c < 0x20 || c >= 0x7f || c == '\\') << i;
+        bits |= (uint32_t)(c == '"') << i;
+    }
+    *quotes = bits;
+    return mask;
+#endif
+}
+
 /// Names the calling thread, at most 15 bytes: `prctl` is variadic, which Swift cannot call.
 void weir_name_thread(const char *name);
 

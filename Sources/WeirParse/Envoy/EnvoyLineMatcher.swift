@@ -232,6 +232,16 @@ final class EnvoyLineMatcher {
 
     // MARK: Values
 
+    /// Whether the values of a field are not just any plain text.
+    func needsLook(_ field: Int, isSpaceFree: Bool) -> Bool {
+        if shortest[field] > 0 || longest[field] < 1 << 20 { return true }
+        switch runs[field] {
+        case .any, .headerText: return false
+        case .unspaced: return !isSpaceFree
+        case .integer, .table: return true
+        }
+    }
+
     /// The value's form.
     @inline(__always)
     func form(_ field: Int) -> EnvoyValueForm { forms[field] }

@@ -87,14 +87,21 @@ public final class EnvoyParser: LineParser {
     public func parse(into batch: EventBatch, now: Timestamp) {
         let first = batch.rows.count
         var index = 0
-        while index < batch.lines.count { index += read(line: index, batch, now) }
+        // Held here once, not once per line.
+        let (scanner, readers) = (scanner, readers)
+        while index < batch.lines.count {
+            index += read(line: index, batch, now, scanner, readers)
+        }
         finisher.finish(batch, from: first, now: now)
     }
 
     /// Reads the record that begins with a line.
     /// - Returns: How many lines it takes.
     @inline(__always)
-    private func read(line index: Int, _ batch: EventBatch, _ now: Timestamp) -> Int {
+    private func read(
+        line index: Int, _ batch: EventBatch, _ now: Timestamp, _ scanner: JSONLineScanner?,
+        _ readers: [EnvoyTextReader]
+    ) -> Int {
         let line = batch.lines[index]
         if let scanner, line.length > 0,
             batch.withBytes(of: line, { $0[0] }) == UInt8(ascii: "{")

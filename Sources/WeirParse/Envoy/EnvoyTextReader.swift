@@ -6,12 +6,23 @@ final class EnvoyTextReader {
     let format: EnvoyFormat
     let spansLines: Bool
     private let matcher: EnvoyLineMatcher
+    private let quickMatcher: EnvoyCountedMatcher?
     private let shape: Shape
     private let forms: [EnvoyValueForm]
     private let omitsEmpty: Bool
     /// Whether some values may be JSON.
     private let hasStructure: Bool
     private var slots: [Slot] = []
+    /// How each field's value becomes a slot, and the slots of a line of plain text.
+    private let plainForms: UnsafeMutablePointer<PlainForm>
+    private let plainSlots: UnsafeMutableBufferPointer<Slot>
+
+    /// How a value of plain text becomes a slot.
+    private struct PlainForm {
+        var type: FieldType
+        var dashIsMissing: Bool
+        var emptyIsMissing: Bool
+    }
 
     /// A reader of a format.
     init(_ format: EnvoyFormat) {
@@ -19,22 +30,50 @@ final class EnvoyTextReader {
         spansLines = format.spansLines
         omitsEmpty = format.omitsEmpty
         matcher = EnvoyLineMatcher(format)
+        quickMatcher = EnvoyCountedMatcher(matcher)
         shape = Shape(format.fields.map(\.name))
         forms = format.fields.map(\.form)
         hasStructure = forms.contains { $0.kind == .metadata || $0.kind == .quoted }
         slots.reserveCapacity(forms.count)
+        plainForms = .allocate(capacity: forms.count + 1)
+        for (field, form) in forms.enumerated() {
+            (plainForms + field).initialize(
+                to: PlainForm(
+                    type: form.kind == .integer ? .integer : .plain,
+                    dashIsMissing: form.dashIsMissing && !omitsEmpty, emptyIsMissing: omitsEmpty))
+        }
+        plainSlots = .allocate(capacity: forms.count)
+        plainSlots.initialize(repeating: .absent)
+    }
+
+    deinit {
+        plainForms.deallocate()
+        plainSlots.deallocate()
     }
 
     /// Reads a line into a row, or into several when the format does not end its lines.
     func read(line index: Int, _ batch: EventBatch, _ now: Timestamp) -> EnvoyLineMatcher.Outcome {
         let line = batch.lines[index]
-        let outcome = batch.withBytes(of: line) { bytes in
-            withText(bytes) { matcher.match($0, bytes.count) }
+        var isPlain = true
+        let outcome: EnvoyLineMatcher.Outcome = batch.withBytes(of: line) { bytes in
+            withText(bytes) { text in
+                if let quickMatcher, quickMatcher.match(text, bytes.count) {
+                    makePlainSlots(text, Int(line.offset))
+                    return .matched
+                }
+                isPlain = false
+                return matcher.match(text, bytes.count)
+            }
         }
         if outcome == .unmatched {
             return !format.endsLine && readSeveral(line: index, batch, now) ? .matched : .unmatched
         }
-        if !appendRow(line: index, ordinal: 0, batch, now) {
+        let isRead =
+            isPlain && !hasStructure
+            ? batch.appendPlainRow(
+                shape: shape, slots: UnsafeBufferPointer(plainSlots), line: index, time: now)
+            : appendRow(line: index, ordinal: 0, batch, now)
+        if !isRead {
             batch.appendFailure(line: index, .overLimit)
         }
         return outcome
@@ -78,6 +117,24 @@ final class EnvoyTextReader {
                 preconditionFailure("a batch has memory for every line")
             }
             return body(start)
+        }
+    }
+
+    /// Makes the slots of a line without anything to escape or to repair.
+    @inline(__always)
+    private func makePlainSlots(_ text: UnsafePointer<UInt8>, _ offset: Int) {
+        for field in plainSlots.indices {
+            let form = plainForms[field]
+            let start = matcher.starts[field]
+            let length = matcher.ends[field] &- start
+            if length == 1, form.dashIsMissing, text[start] == UInt8(ascii: "-") {
+                plainSlots[field] = .null
+            } else if length == 0, form.emptyIsMissing {
+                plainSlots[field] = .absent
+            } else {
+                plainSlots[field] = Slot(
+                    form.type, offset: UInt32(truncatingIfNeeded: offset &+ start), length: length)
+            }
         }
     }
 
