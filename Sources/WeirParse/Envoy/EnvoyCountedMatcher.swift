@@ -92,9 +92,10 @@ final class EnvoyCountedMatcher {
             quote &+= region.quoteCount
         }
         for field in checked {
-            guard matcher.fits(field, line, matcher.starts[field], matcher.ends[field]) else {
-                return false
-            }
+            let (start, end) = (matcher.starts[field], matcher.ends[field])
+            // The thorough search steps over the shortest value, so a shorter one has no reading.
+            guard end &- start >= matcher.shortest(field), matcher.fits(field, line, start, end)
+            else { return false }
         }
         return true
     }

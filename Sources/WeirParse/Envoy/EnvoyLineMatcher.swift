@@ -242,6 +242,10 @@ final class EnvoyLineMatcher {
         }
     }
 
+    /// The least length of a field's values.
+    @inline(__always)
+    func shortest(_ field: Int) -> Int { shortest[field] }
+
     /// The value's form.
     @inline(__always)
     func form(_ field: Int) -> EnvoyValueForm { forms[field] }
