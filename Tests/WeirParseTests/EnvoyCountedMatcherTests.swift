@@ -71,7 +71,8 @@ private func readings(_ line: [UInt8], _ matcher: EnvoyLineMatcher) -> Readings 
         let time = FuzzTime(shared: 4)
         let samples = [
             Self.istio, "a 1 \"b\"x\"HTTP/2 c\"", "\"q\"", String(Self.istio.prefix(200)),
-            "[t] \"GET / HTTP/1.1\" 200 - 0 93 9 9 \"-\" \"an agent\" \"id\" \"a:1\" \"b:2\"",
+            "[2026-11-23T20:58:05.532Z] \"GET / HTTP/1.1\" 200 - 0 93 9 9 \"-\" \"an agent\" \"id\" "
+                + "\"a:1\" \"b:2\"",
         ]
         let letters = Array("\" -|/:1Ha[]x".utf8)
         var quickCount = 0
