@@ -104,8 +104,6 @@ public struct Demo {
     private func append(
         _ lines: [ArraySlice<UInt8>], to file: UnsafeMutablePointer<FILE>, _ delivered: Counter
     ) -> Double {
-        // The tail begins at the end of what is there: it must have opened the file first.
-        usleep(300_000)
         let start = clock.monotonicNanoseconds
         for number in 0..<options.lineCount {
             var line = Array(lines[number % lines.count])
@@ -144,13 +142,14 @@ public struct Demo {
         } catch {
             print("the store cannot be read: \(error)")
         }
+        let weir = CommandLine.arguments.first ?? "weir"
         print(
             """
 
             look further:
-              weir logs --store \(options.folder)/store.db --where 'response_code >= 500'
-              weir logs --store \(options.folder)/store.db --where "path =~ '^/reviews'" --json
-              weir run -c pipelines/istio-guide/weir.conf     then http://127.0.0.1:9470/metrics
+              \(weir) logs --store \(options.folder)/store.db --where 'response_code >= 500'
+              \(weir) logs --store \(options.folder)/store.db --where "path =~ '^/reviews'" --json
+              \(weir) run -c pipelines/istio-guide/weir.conf     then http://127.0.0.1:9470/metrics
             """)
         let interesting = [
             "weir_tail_lines_total", "weir_router_events_total",
