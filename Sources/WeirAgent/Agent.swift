@@ -10,7 +10,10 @@ import WeirPlugins
 /// A configuration at work: sources, router and outputs from start to stop.
 public final class Agent: Sendable {
     private let pipeline: PipelineBuilder.Pipeline
+    /// The sources at work: those of the pipeline, or of the one before it.
+    private let sources: Mutex<[PipelineBuilder.SourcePart]>
     private let system: SystemSection
+    private let systemContent: String
     private let logger: Logger
     private let clock = SystemClock()
 
@@ -18,14 +21,18 @@ public final class Agent: Sendable {
     public var adminAddress: (host: String, port: Int) { (system.adminBind, system.adminPort) }
 
     /// The agent of a configuration.
+    /// - Parameter former: The agent in whose place it comes by ``takeOver(from:)``; outputs that
+    ///   have not changed are kept.
     public init(
         _ configuration: PipelineConfiguration, registry: Registry, files: any ConfigFiles,
-        logger: Logger
+        logger: Logger, former: Agent? = nil
     ) throws(ConfigurationError) {
         if configuration.diagnostics.hasErrors {
             throw ConfigurationError(configuration.diagnostics)
         }
         system = SystemSection(configuration.system)
+        systemContent = configuration.system?.element.content ?? ""
+        let kept = former?.systemContent == systemContent ? former?.pipeline : nil
         var logger = logger
         logger.logLevel = system.logLevel
         self.logger = logger
@@ -39,8 +46,9 @@ public final class Agent: Sendable {
             nodeName: system.nodeName ?? files.environment("K8S_NODE_NAME") ?? hostName,
             registry: registry, refusals: deadLetter, outputByteLimit: system.bufferByteLimit,
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
-        var builder = PipelineBuilder(configuration, context: context)
+        var builder = PipelineBuilder(configuration, context: context, former: kept)
         pipeline = try builder.build(deadLetter: deadLetter, log: { reports.router($0) })
+        sources = Mutex(pipeline.sources)
     }
 
     private static func deadLetterPath(
@@ -86,30 +94,107 @@ public final class Agent: Sendable {
 
     /// Starts the outputs, then the sources.
     public func start() throws(ComponentError) {
-        for output in pipeline.outputs { try output.start() }
-        for source in pipeline.sources { try source.start() }
+        pipeline.relay.point(to: pipeline.router)
+        for part in pipeline.outputs { try part.output.start() }
+        for part in pipeline.sources {
+            open(part)
+            try part.source.start()
+        }
+    }
+
+    private func open(_ part: PipelineBuilder.SourcePart) {
+        part.door.open(to: pipeline.router.entry(label: part.label))
     }
 
     /// Sends what is staged.
     public func flush() {
-        for output in pipeline.outputs { output.flush() }
+        for part in pipeline.outputs { part.output.flush() }
     }
 
     /// Stops reading, delivers what is held within the configured time, writes the positions down.
     /// - Returns: Whether everything was delivered; what was not is read again at the next start.
     public func stop() -> Bool {
-        for source in pipeline.sources { source.stop() }
-        let timeout = UInt64(clamping: system.shutdownTimeout.components.seconds) * 1_000_000_000
-        let deadline = clock.monotonicNanoseconds &+ timeout
-        var isDelivered = true
-        for output in pipeline.outputs where !output.stop(deadline: deadline) {
-            isDelivered = false
-        }
-        for source in pipeline.sources { source.close() }
+        let sources = sources.withLock { $0 }
+        for part in sources { part.source.stop() }
+        let isDelivered = stop(pipeline.outputs)
+        for part in sources { part.source.close() }
         if !isDelivered {
             logger.warning(
                 "some events were not delivered in time; they are read again at the next start")
         }
         return isDelivered
+    }
+
+    /// Stops outputs side by side, so that one that hangs takes no time from the others; those of
+    /// `@ERROR` last, since the others may still give them events.
+    private func stop(_ outputs: [PipelineBuilder.OutputPart]) -> Bool {
+        let deadline = clock.monotonicNanoseconds &+ system.shutdownTimeout.nanoseconds
+        var isDelivered = true
+        for takesErrors in [false, true] {
+            let wave = outputs.filter { $0.takesErrors == takesErrors }
+            let answers = Monitor<[Bool]>([])
+            for part in wave {
+                WorkerThread.start("weir-stop") {
+                    let answer = part.output.stop(deadline: deadline)
+                    answers.change { $0.append(answer) }
+                }
+            }
+            let all = answers.wait { $0.count == wave.count ? .done($0) : .waitForChange }
+            if all.contains(false) { isDelivered = false }
+        }
+        return isDelivered
+    }
+
+    // MARK: Reload
+
+    /// Comes in the place of an agent at work; sources and outputs that have not changed go on.
+    ///
+    /// When it throws, some parts of both are stopped: ``stop()`` of both stops the rest.
+    public func takeOver(from former: Agent) throws(ComponentError) {
+        let running = former.sources.withLock { $0 }
+        var keys = Set(pipeline.sources.map(\.key)).intersection(running.map(\.key))
+        if systemContent != former.systemContent { keys = [] }
+        for part in running {
+            if keys.contains(part.key) { part.door.close() } else { part.source.stop() }
+        }
+        let outputs = Set(pipeline.outputs.map { ObjectIdentifier($0.output) })
+        let leaving = former.pipeline.outputs.filter {
+            !outputs.contains(ObjectIdentifier($0.output))
+        }
+        if !former.stop(leaving) {
+            // Who read the undelivered events does not read them again; its successor does.
+            for part in running where keys.contains(part.key) {
+                part.door.abandon()
+                part.source.stop()
+            }
+            keys = []
+        }
+        for part in running where !keys.contains(part.key) { part.source.close() }
+        pipeline.relay.point(to: pipeline.router)
+        let known = Set(former.pipeline.outputs.map { ObjectIdentifier($0.output) })
+        let coming = pipeline.outputs.filter { !known.contains(ObjectIdentifier($0.output)) }
+        do throws(ComponentError) {
+            for part in coming { try part.output.start() }
+            try begin(keeping: running.filter { keys.contains($0.key) })
+        } catch {
+            for part in running { part.door.abandon() }
+            throw error
+        }
+        logger.info(
+            "parts were exchanged; the others went on",
+            metadata: [
+                "kept_sources": "\(keys.count)",
+                "kept_outputs": "\(pipeline.outputs.count - coming.count)",
+            ])
+    }
+
+    /// Starts the sources, or lets those go on that were kept.
+    private func begin(keeping kept: [PipelineBuilder.SourcePart]) throws(ComponentError) {
+        let parts = pipeline.sources.map { part in kept.first { $0.key == part.key } ?? part }
+        sources.withLock { $0 = parts }
+        for part in parts {
+            open(part)
+            if !kept.contains(where: { $0.key == part.key }) { try part.source.start() }
+        }
     }
 }

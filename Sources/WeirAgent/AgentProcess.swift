@@ -56,15 +56,21 @@ public final class AgentProcess {
         return signals
     }
 
+    /// An agent with the configuration that it was made of.
+    private struct Running {
+        var agent: Agent
+        var configuration: PipelineConfiguration
+    }
+
     /// Runs until a signal ends it.
     public func run() -> Ending {
-        guard var agent = makeAgent(isReload: false) else { return .refused }
+        guard var running = read(former: nil) else { return .refused }
         do throws(ComponentError) {
-            try agent.start()
-            server = try startServer(agent)
+            try running.agent.start()
+            server = try startServer(running.agent)
         } catch {
             logger.critical("\(error)")
-            _ = agent.stop()
+            _ = running.agent.stop()
             return .refused
         }
         logger.info("weir runs", metadata: ["config": "\(path)"])
@@ -74,12 +80,14 @@ public final class AgentProcess {
             var number: Int32 = 0
             guard sigwait(&signals, &number) == 0 else { continue }
             switch number {
-            case SIGUSR1: agent.flush()
-            case SIGHUP: agent = reload(agent)
+            case SIGUSR1: running.agent.flush()
+            case SIGHUP:
+                guard let next = reload(running) else { return .refused }
+                running = next
             default:
                 logger.info("weir stops")
                 server?.setReady(false)
-                let isDelivered = agent.stop()
+                let isDelivered = running.agent.stop()
                 server?.stop()
                 return isDelivered ? .delivered : .undelivered
             }
@@ -94,15 +102,16 @@ public final class AgentProcess {
             reload: { kill(getpid(), SIGHUP) }, logger: logger)
     }
 
-    private func makeAgent(isReload: Bool) -> Agent? {
+    /// The agent of the configuration as it is now, or nothing and its mistakes in the log.
+    private func read(former: Agent?) -> Running? {
         let configuration = Agent.read(path, files: files)
         var diagnostics = configuration.diagnostics
         if !diagnostics.hasErrors {
             do throws(ConfigurationError) {
                 let agent = try Agent(
-                    configuration, registry: registry, files: files, logger: logger)
+                    configuration, registry: registry, files: files, logger: logger, former: former)
                 report(diagnostics)
-                return agent
+                return Running(agent: agent, configuration: configuration)
             } catch {
                 diagnostics += error.diagnostics
             }
@@ -121,23 +130,55 @@ public final class AgentProcess {
         }
     }
 
-    /// Puts the configuration as it is now in the running one's place, if it is sound.
-    private func reload(_ running: Agent) -> Agent {
-        guard let next = makeAgent(isReload: true) else {
+    // MARK: Reload
+
+    /// Puts the configuration as it is now in the running one's place, if it is sound and starts.
+    /// - Returns: What runs from now on; `nil` when nothing does.
+    private func reload(_ running: Running) -> Running? {
+        guard let next = read(former: running.agent) else {
             refusedReloads.add()
             logger.error("the new configuration is refused; the running one goes on")
             return running
         }
         server?.setReady(false)
-        _ = running.stop()
+        defer { server?.setReady(true) }
         do throws(ComponentError) {
-            try next.start()
-            reloads.add()
-            logger.info("the new configuration runs")
+            try next.agent.takeOver(from: running.agent)
         } catch {
-            logger.critical("the new configuration does not start: \(error)")
+            refusedReloads.add()
+            logger.error(
+                "the new configuration does not start; the former one is started again: \(error)")
+            _ = running.agent.stop()
+            _ = next.agent.stop()
+            return startAgain(running.configuration)
         }
-        server?.setReady(true)
+        reloads.add()
+        moveServer(from: running.agent.adminAddress, to: next.agent)
+        logger.info("the new configuration runs")
         return next
+    }
+
+    private func startAgain(_ configuration: PipelineConfiguration) -> Running? {
+        do {
+            let agent = try Agent(
+                configuration, registry: registry, files: files, logger: logger)
+            try agent.start()
+            return Running(agent: agent, configuration: configuration)
+        } catch {
+            logger.critical("the former configuration does not start any more: \(error)")
+            return nil
+        }
+    }
+
+    /// Listens elsewhere, if the new configuration says so.
+    private func moveServer(from address: (host: String, port: Int), to agent: Agent) {
+        guard address != agent.adminAddress else { return }
+        do throws(ComponentError) {
+            let next = try startServer(agent)
+            server?.stop()
+            server = next
+        } catch {
+            logger.error("\(error)")
+        }
     }
 }

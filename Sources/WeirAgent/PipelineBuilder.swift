@@ -7,30 +7,72 @@ import WeirPlugins
 
 /// Makes the running parts of a configuration that was read without mistakes.
 struct PipelineBuilder {
-    /// The parts, in the order in which they stop.
+    /// What a component is made from: two of the same key are interchangeable.
+    struct Key: Hashable {
+        var name: String
+        var content: String
+        var byteLimit = 0
+    }
+
+    /// A source with the door that it emits through.
+    struct SourcePart {
+        var key: Key
+        var source: any Source
+        var door: SourceDoor
+        /// The label at which its events begin.
+        var label: String
+    }
+
+    /// An output.
+    struct OutputPart {
+        var key: Key
+        var output: any Output
+        /// Whether it stands in `@ERROR`, and may be given events while others stop.
+        var takesErrors: Bool
+    }
+
+    /// The parts of a configuration.
     struct Pipeline {
-        var sources: [any Source]
-        var outputs: [any Output]
+        var sources: [SourcePart]
+        var outputs: [OutputPart]
         var router: Router
+        /// Leads what outputs refuse to the router.
+        var relay: RefusalRelay
     }
 
     private let configuration: PipelineConfiguration
     private let context: PluginContext
-    private let relay = RefusalRelay()
-    private var outputs: [any Output] = []
+    private let relay: RefusalRelay
+    /// The pipeline whose outputs are taken over where nothing has changed.
+    private let former: Pipeline?
+    private var outputs: [OutputPart] = []
     /// Makes what stands for an output, in tests of pipelines.
     var standIn: ((_ name: String) -> any Output)?
     private var diagnostics: [Diagnostic] = []
     /// Files and folders that one component alone may write, and where they are named.
     private var claims: [String: SourceLocation] = [:]
 
-    init(_ configuration: PipelineConfiguration, context: PluginContext) {
+    init(
+        _ configuration: PipelineConfiguration, context: PluginContext, former: Pipeline? = nil
+    ) {
         self.configuration = configuration
+        self.former = former
+        relay = former?.relay ?? RefusalRelay()
         var context = context
         context.refusals = relay
-        let count = configuration.labels.values.joined().count { $0.kind == .match }
+        let matches = configuration.labels.values.joined().filter { $0.kind == .match }
+        let count = matches.reduce(0) { $0 + Self.bufferCount($1.component.section) }
         context.outputByteLimit /= max(1, count)
         self.context = context
+    }
+
+    /// How many outputs of a `<match>` hold events in memory.
+    private static func bufferCount(_ section: Section) -> Int {
+        switch section.type {
+        case "relabel", "null": 0
+        case "copy": section.sections("store").reduce(0) { $0 + bufferCount($1) }
+        default: 1 + (section.section("secondary").map { bufferCount($0) } ?? 0)
+        }
     }
 
     /// Makes everything; mistakes that only that shows are thrown together.
@@ -38,25 +80,29 @@ struct PipelineBuilder {
         deadLetter: any RefusalSink, log: @escaping @Sendable (RouterReport) -> Void
     ) throws(ConfigurationError) -> Pipeline {
         var labels: [String: [Rule]] = [:]
-        for (label, rules) in configuration.labels {
-            labels[label] = rules.compactMap { rule($0) }
+        for (label, rules) in configuration.labels.sorted(by: { $0.key < $1.key }) {
+            labels[label] = rules.compactMap { rule($0, of: label) }
         }
         let router = Router(
             labels: labels, deadLetter: deadLetter, registry: context.registry, log: log)
-        relay.point(to: router)
-        var sources: [any Source] = []
+        var sources: [SourcePart] = []
         for component in configuration.sources where standIn == nil {
-            let sink = router.entry(label: component.section.label ?? Router.rootLabel)
+            let door = SourceDoor()
             claim(component.section.element["pos_file"], "position file")
             let context = context
             let source = noted { () throws(SectionError) in
                 try PluginCatalog.source(
-                    component.section, name: component.name, sink: sink, context: context)
+                    component.section, name: component.name, sink: door, context: context)
             }
-            if let source { sources.append(source) }
+            guard let source else { continue }
+            sources.append(
+                SourcePart(
+                    key: Key(name: component.name, content: component.section.element.content),
+                    source: source, door: door,
+                    label: component.section.label ?? Router.rootLabel))
         }
         if diagnostics.hasErrors { throw ConfigurationError(diagnostics) }
-        return Pipeline(sources: sources, outputs: outputs, router: router)
+        return Pipeline(sources: sources, outputs: outputs, router: router, relay: relay)
     }
 
     /// Notes a path that nobody else may write.
@@ -82,7 +128,7 @@ struct PipelineBuilder {
         }
     }
 
-    private mutating func rule(_ rule: PipelineConfiguration.Rule) -> Rule? {
+    private mutating func rule(_ rule: PipelineConfiguration.Rule, of label: String) -> Rule? {
         guard let pattern = try? TagPattern(rule.pattern) else { return nil }
         let action: Rule.Action
         switch rule.kind {
@@ -92,9 +138,12 @@ struct PipelineBuilder {
                 try PluginCatalog.filter(rule.component.section, context: context)
             }
             guard let filter else { return nil }
-            action = .filter(FilterStage(name: rule.component.name, filter: filter))
+            action = .filter(
+                FilterStage(
+                    name: rule.component.name, filter: filter, registry: context.registry))
         case .match:
-            guard let node = node(rule.component.section, name: rule.component.name) else {
+            let component = rule.component
+            guard let node = node(component.section, name: component.name, label) else {
                 return nil
             }
             action = .match(node)
@@ -102,26 +151,33 @@ struct PipelineBuilder {
         return Rule(matches: { pattern.matches($0) }, action: action)
     }
 
-    private mutating func node(_ section: Section, name: String) -> OutputNode? {
+    private mutating func node(
+        _ section: Section, name: String, _ label: String
+    ) -> OutputNode? {
         switch section.type {
         case "relabel": return .relabel(section.label ?? Router.rootLabel)
         case "copy":
             let stores = section.sections("store")
             return .copy(
                 stores.enumerated().compactMap { index, store in
-                    node(store, name: store.id ?? "\(name).\(index + 1)")
+                    node(store, name: store.id ?? "\(name).\(index + 1)", label)
                 })
         default:
             if let standIn { return .output(standIn(name)) }
             if let buffer = section.section("buffer") {
                 claim(buffer.element["path"], "folder of chunks")
             }
+            let key = Key(
+                name: name, content: section.element.content, byteLimit: context.outputByteLimit)
             let context = context
-            let output = noted { () throws(SectionError) in
-                try PluginCatalog.output(section, name: name, context: context)
-            }
+            let output =
+                former?.outputs.first { $0.key == key }?.output
+                ?? noted { () throws(SectionError) in
+                    try PluginCatalog.output(section, name: name, context: context)
+                }
             guard let output else { return nil }
-            outputs.append(output)
+            outputs.append(
+                OutputPart(key: key, output: output, takesErrors: label == Router.errorLabel))
             return .output(output)
         }
     }

@@ -67,6 +67,7 @@ public struct PipelineTest {
         var builder = PipelineBuilder(configuration, context: context)
         builder.standIn = { recorder.output($0) }
         let pipeline = try builder.build(deadLetter: recorder.output("dead-letter"), log: { _ in })
+        pipeline.relay.point(to: pipeline.router)
         do throws(SectionError) {
             for source in configuration.sources {
                 let replay = try LogReplay(source.section)

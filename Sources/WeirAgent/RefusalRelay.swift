@@ -10,7 +10,7 @@ final class RefusalRelay: RefusalSink {
 
     func refuse(_ events: [RefusedEvent], ticket: DeliveryTicket) {
         guard let sink = target.withLock({ $0 }) else {
-            preconditionFailure("outputs work when the router is made")
+            preconditionFailure("outputs work only when the pipeline has begun")
         }
         sink.refuse(events, ticket: ticket)
     }

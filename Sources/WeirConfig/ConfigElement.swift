@@ -48,6 +48,13 @@ public struct ConfigElement: Sendable, Equatable {
     /// The attribute of a name.
     public subscript(name: String) -> ConfigAttribute? { attributes.first { $0.name == name } }
 
+    /// What the element says, without its places: equal for elements that mean the same.
+    public var content: String {
+        let own = attributes.map { "\($0.name.debugDescription) \($0.value)\n" }.joined()
+        let inner = elements.map(\.content).joined()
+        return "<\(name) \(argument.debugDescription)>\n\(own)\(inner)</\(name)>\n"
+    }
+
     mutating func add(_ attribute: ConfigAttribute) {
         if let index = attributes.firstIndex(where: { $0.name == attribute.name }) {
             attributes[index].value = attribute.value

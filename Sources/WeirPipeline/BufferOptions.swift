@@ -24,6 +24,8 @@ public struct BufferOptions: Sendable, Equatable {
 
     /// Fluentd's limit of a chunk in memory.
     public static let memoryChunkByteLimit = 8 * 1024 * 1024
+    /// Fluentd's limit of all chunks of a file buffer.
+    public static let fileTotalByteLimit = 64 << 30
     /// Most field keys and time slots staged at once; beyond it the oldest chunk is sent early.
     public static let stagedChunkLimit = 1024
 
@@ -43,8 +45,11 @@ public struct BufferOptions: Sendable, Equatable {
     public var chunkEventLimit: Int?
     /// The part of the byte limit at which a chunk is sent.
     public var chunkFullThreshold = 0.95
-    /// The limit of all chunks of this output in bytes; `nil` for the process's budget alone.
+    /// The limit of all chunks of this output in bytes, in memory and on disk; `nil` for none.
     public var totalByteLimit: Int?
+    /// The limit of the chunks that are in memory in bytes: this output's share of the process's
+    /// budget; `nil` for none.
+    public var memoryByteLimit: Int?
     /// Most sealed chunks; `nil` for none.
     public var queuedChunkLimit: Int?
     /// When staged chunks are sent.

@@ -32,15 +32,22 @@ extension BufferedOutput {
         monitor.change { $0.runningSenders -= 1 }
     }
 
+    /// Moves the staged chunks that are due to the queue.
+    /// - Returns: When the next one is.
+    func sealDue(_ state: inout State, now: UInt64) -> UInt64? {
+        let wall = parts.clock.now.seconds
+        for key in state.queue.dueKeys(now: now, wallSeconds: wall) {
+            _ = state.queue.seal(key, now: now)
+        }
+        return state.queue.nextDue(now: now, wallSeconds: wall)
+    }
+
     private func nextTask() -> Task {
         monitor.wait { state -> WaitAnswer<Task> in
             let now = parts.clock.monotonicNanoseconds
-            let wall = parts.clock.now.seconds
             if let deadline = state.deadline, now >= deadline { return .done(.exit) }
-            for key in state.queue.dueKeys(now: now, wallSeconds: wall) {
-                _ = state.queue.seal(key, now: now)
-            }
-            let wake = state.queue.nextDue(now: now, wallSeconds: wall)
+            // Into a file buffer the thread seals that writes the files.
+            let wake = store == nil ? sealDue(&state, now: now) : nil
             switch state.queue.next(now: now, persistedOnly: store != nil) {
             case .send(let entry):
                 publish(state.queue)
@@ -59,35 +66,11 @@ extension BufferedOutput {
         }
     }
 
-    /// Reads a chunk of a file buffer back; a chunk that cannot be read is set aside.
-    private func load(_ entry: inout ChunkQueue.Entry) -> Bool {
-        guard let file = entry.chunk.file, let store, entry.chunk.eventCount == 0 else {
-            return true
-        }
-        switch store.read(file, into: entry.chunk) {
-        case .success(let damagedCount):
-            if damagedCount > 0 {
-                parts.metrics.dropped.add(damagedCount)
-                parts.log(
-                    .bufferFile(
-                        output: parts.name, path: file.path,
-                        problem: "\(damagedCount) damaged events were set aside"))
-            }
-            if entry.chunk.eventCount > 0 { return true }
-        case .failure(let problem):
-            parts.log(
-                .bufferFile(output: parts.name, path: file.path, problem: problem.message))
-        }
-        monitor.change { $0.queue.finish() }
-        return false
-    }
-
     /// The chunk's events have left this output.
     private func end(_ chunk: Chunk, delivered: Bool) {
         if delivered { parts.metrics.delivered.add(chunk.eventCount) }
         let bytes = chunk.accountedByteCount
         let now = parts.clock.monotonicNanoseconds
-        if let file = chunk.file { store?.remove(file) }
         for readAt in chunk.release() where delivered && now >= readAt {
             parts.metrics.latency.observe(Double(now - readAt) / 1e9)
         }
@@ -157,7 +140,7 @@ extension BufferedOutput {
                 Array(parts.destination.recordText(of: bytes))
             }
             return RefusedEvent(
-                recordText: text, tag: chunk.key.tag ?? "", time: time, component: parts.name,
+                recordText: text, tag: chunk.tag ?? "", time: time, component: parts.name,
                 reason: rejection.reason)
         }
         let holders = chunk.sharedTickets()
@@ -177,46 +160,9 @@ extension BufferedOutput {
         }
         let batch = EventBatch(blockCapacity: max(text.count, 64))
         batch.fillBlock(copying: text.bytes)
-        batch.tag = chunk.key.tag ?? ""
+        batch.tag = chunk.tag ?? ""
         _ = batch.cutLines(position: 0)
         JSONLineScanner().scan(into: batch, time: parts.clock.now)
         return batch
-    }
-
-    // MARK: File buffers
-
-    /// The life of the thread that makes sealed chunks safe on disk.
-    func persist() {
-        while let chunk = nextUnsafeChunk() {
-            guard let store else { break }
-            switch store.write(chunk) {
-            case .success(let file):
-                let bytes = chunk.accountedByteCount
-                monitor.change { state in
-                    chunk.file = file
-                    chunk.dropBody()
-                    _ = chunk.settleAccount()
-                    state.queue.account(-bytes)
-                    state.queue.markSafe(chunk)
-                    publish(state.queue)
-                }
-                chunk.release()
-            case .failure(let problem):
-                parts.log(
-                    .bufferFile(
-                        output: parts.name, path: store.directory, problem: problem.message))
-                // The disk is full or gone: the chunk is sent from memory and holds its tickets.
-                monitor.change { $0.queue.markSafe(chunk) }
-            }
-        }
-        monitor.change { $0.runningSenders -= 1 }
-    }
-
-    private func nextUnsafeChunk() -> Chunk? {
-        monitor.wait { state -> WaitAnswer<Chunk?> in
-            if let chunk = state.queue.takeUnsafe() { return .done(chunk) }
-            if state.queue.isStopping, state.queue.staged.isEmpty { return .done(nil) }
-            return .waitForChange
-        }
     }
 }

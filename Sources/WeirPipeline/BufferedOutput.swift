@@ -57,9 +57,10 @@ public final class BufferedOutput: Output {
     /// An output that does not send yet.
     public init(_ parts: Parts) {
         var parts = parts
-        if let total = parts.options.totalByteLimit {
+        let limits = [parts.options.totalByteLimit, parts.options.memoryByteLimit]
+        if let limit = limits.compactMap(\.self).min() {
             // Three chunks must fit: one filling, one waiting, one on its way.
-            parts.options.chunkByteLimit = min(parts.options.chunkByteLimit, max(total / 3, 1))
+            parts.options.chunkByteLimit = min(parts.options.chunkByteLimit, max(limit / 3, 1))
         }
         self.parts = parts
         store = parts.options.directory.map { ChunkStore(directory: $0) }
@@ -74,27 +75,42 @@ public final class BufferedOutput: Output {
     }
 
     public var admits: Bool {
-        if parts.options.overflowAction == .dropOldestChunk { return true }
-        return monitor.withLock { state in hasRoom(state.queue) }
+        // What this output gives up must have room as well.
+        if let secondary = parts.secondary, !secondary.admits { return false }
+        let makesRoom = parts.options.overflowAction == .dropOldestChunk
+        return monitor.withLock { state in
+            if state.queue.isStopping { return false }
+            // Dropping a chunk that is in a file gives no memory back.
+            if isMemoryFull(state.queue) { return makesRoom && store == nil }
+            return makesRoom || !isFull(state.queue)
+        }
     }
 
-    private func hasRoom(_ queue: borrowing ChunkQueue) -> Bool {
-        if let limit = parts.options.totalByteLimit, queue.byteCount >= limit { return false }
-        if let limit = parts.options.queuedChunkLimit, queue.queue.count >= limit { return false }
-        return !queue.isStopping
+    private func isMemoryFull(_ queue: borrowing ChunkQueue) -> Bool {
+        parts.options.memoryByteLimit.map { queue.byteCount >= $0 } ?? false
+    }
+
+    /// Whether there are as many chunks, or bytes of chunks, as there may be.
+    private func isFull(_ queue: borrowing ChunkQueue) -> Bool {
+        if let limit = parts.options.queuedChunkLimit, queue.queue.count >= limit { return true }
+        guard let limit = parts.options.totalByteLimit else { return false }
+        return queue.byteCount &+ queue.fileByteCount >= limit
     }
 
     // MARK: Writing
 
     public func write(_ batch: EventBatch, ticket: DeliveryTicket) {
         var refused: [(row: Int, reason: String)] = []
-        var dropped: [Chunk] = []
+        var dropped: [DroppedChunk] = []
         let now = parts.clock.monotonicNanoseconds
         monitor.change { state in
             if parts.options.overflowAction == .dropOldestChunk {
-                while !hasRoom(state.queue), let chunk = state.queue.dropOldest() {
-                    state.queue.account(-chunk.byteCount)
-                    dropped.append(chunk)
+                while isFull(state.queue), let chunk = state.queue.dropOldest() {
+                    state.queue.account(-chunk.accountedByteCount)
+                    dropped.append(
+                        DroppedChunk(
+                            eventCount: chunk.eventCount, file: chunk.file,
+                            tickets: chunk.takeTickets()))
                 }
             }
             let before = state.queue.byteCount
@@ -142,7 +158,9 @@ public final class BufferedOutput: Output {
                 chunk.closeEvent()
                 state.queue.account(chunk.byteCount &- size)
                 added &+= 1
-                if !settle(chunk, &state, ticket, now: now) { return row &+ 1 }
+                if !settle(chunk, &state, ticket, tag: batch.tag, now: now) {
+                    return row &+ 1
+                }
             }
             row &+= 1
             if state.keys.constant == nil { return row }
@@ -154,18 +172,18 @@ public final class BufferedOutput: Output {
     /// - Returns: Whether it is still the staged one.
     @inline(__always)
     private func settle(
-        _ chunk: Chunk, _ state: inout State, _ ticket: DeliveryTicket, now: UInt64
+        _ chunk: Chunk, _ state: inout State, _ ticket: DeliveryTicket, tag: String, now: UInt64
     ) -> Bool {
         if state.queue.isOverfull(chunk) {
             let next = Chunk(key: chunk.key, body: state.queue.newBody(), createdAt: now)
             chunk.removeLastEvent(into: next)
             _ = state.queue.seal(chunk.key, now: now)
-            next.hold(ticket)
+            next.hold(ticket, tag: tag)
             state.queue.restage(next)
             if state.queue.isFull(next) { _ = state.queue.seal(next.key, now: now) }
             return false
         }
-        chunk.hold(ticket)
+        chunk.hold(ticket, tag: tag)
         guard state.queue.isFull(chunk) else { return true }
         _ = state.queue.seal(chunk.key, now: now)
         return false
@@ -174,13 +192,22 @@ public final class BufferedOutput: Output {
     func publish(_ queue: borrowing ChunkQueue) {
         parts.metrics.queuedChunks.set(queue.queue.count)
         parts.metrics.queuedBytes.set(queue.byteCount)
+        parts.metrics.fileBytes.set(queue.fileByteCount)
     }
 
-    private func drop(_ chunk: Chunk) {
-        parts.metrics.dropped.add(chunk.eventCount)
-        parts.log(.droppedOldestChunk(output: parts.name, eventCount: chunk.eventCount))
-        if let file = chunk.file { store?.remove(file) }
-        chunk.release()
+    /// A chunk that made room, as it was then.
+    private struct DroppedChunk {
+        var eventCount: Int
+        var file: ChunkFile?
+        var tickets: [DeliveryTicket]
+    }
+
+    private func drop(_ chunk: DroppedChunk) {
+        let count =
+            chunk.eventCount > 0 ? chunk.eventCount : chunk.file.flatMap { store?.count($0) } ?? 0
+        parts.metrics.dropped.add(count)
+        parts.log(.droppedOldestChunk(output: parts.name, eventCount: count))
+        for ticket in chunk.tickets { ticket.release() }
     }
 
     private func refuse(
@@ -201,18 +228,22 @@ public final class BufferedOutput: Output {
     // MARK: Life
 
     public func start() throws(ComponentError) {
+        try parts.secondary?.start()
         if let store {
             let found = try store.open()
             let now = parts.clock.monotonicNanoseconds
             monitor.change { state in
-                for file in found {
-                    let chunk = Chunk(key: file.key, body: ByteBuffer(), createdAt: 0)
-                    chunk.file = file
+                for (index, file) in found.enumerated() {
+                    let chunk = Chunk(
+                        key: file.key, body: ByteBuffer(), createdAt: UInt64(index))
+                    keep(chunk, in: file, readAt: .max, &state)
                     state.queue.enqueue(chunk, now: now)
                 }
+                publish(state.queue)
                 state.runningSenders += 1
             }
-            WorkerThread.start("weir-persist") { [self] in persist() }
+            let number = (found.map(\.number).max() ?? 0) &+ 1
+            WorkerThread.start("weir-persist") { [self] in persist(from: number) }
         }
         for sender in senders {
             monitor.withLock { $0.runningSenders += 1 }
@@ -226,6 +257,7 @@ public final class BufferedOutput: Output {
             for key in Array(state.queue.staged.keys) { _ = state.queue.seal(key, now: now) }
             state.queue.makeAllReady(now: now)
         }
+        parts.secondary?.flush()
     }
 
     public func stop(deadline: UInt64) -> Bool {
@@ -245,8 +277,11 @@ public final class BufferedOutput: Output {
         monitor.wait { state -> WaitAnswer<Void> in
             state.runningSenders == 0 ? .done(()) : .waitForChange
         }
+        // Only now nothing is given up any more.
+        let isSecondaryEmpty = parts.secondary?.stop(deadline: deadline) ?? true
         return monitor.withLock { state in
-            state.queue.queue.allSatisfy { $0.chunk.file != nil } && state.queue.staged.isEmpty
+            isSecondaryEmpty
+                && state.queue.queue.allSatisfy { $0.chunk.file != nil } && state.queue.staged.isEmpty
         }
     }
 }

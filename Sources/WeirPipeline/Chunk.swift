@@ -34,6 +34,8 @@ public final class Chunk: @unchecked Sendable {
     public let createdAt: UInt64
     /// Who waits for the delivery.
     private var tickets: [DeliveryTicket] = []
+    /// The tag of its events, as long as they have one tag.
+    private var commonTag: String?
     /// The chunk's file, once it is safe on disk.
     var file: ChunkFile?
     /// Whether some of its events have left it: its file, if it has one, holds more than it.
@@ -46,6 +48,9 @@ public final class Chunk: @unchecked Sendable {
         self.body = body
         self.createdAt = createdAt
     }
+
+    /// The tag of all its events; `nil` when they have several.
+    var tag: String? { key.tag ?? commonTag }
 
     /// How many events it holds.
     public var eventCount: Int { ends.count }
@@ -78,11 +83,23 @@ public final class Chunk: @unchecked Sendable {
         accountedByteCount = body.count
     }
 
-    /// Keeps a ticket, once however many of its events are here.
-    func hold(_ ticket: DeliveryTicket) {
+    /// Keeps a ticket of events with this tag, once however many of them are here.
+    func hold(_ ticket: DeliveryTicket, tag: String) {
         if let last = tickets.last, last === ticket { return }
+        if tickets.isEmpty { commonTag = tag } else if commonTag != tag { commonTag = nil }
+        hold(ticket)
+    }
+
+    /// Keeps a ticket.
+    func hold(_ ticket: DeliveryTicket) {
         ticket.retain()
         tickets.append(ticket)
+    }
+
+    /// Takes the tickets out, for whoever releases them.
+    func takeTickets() -> [DeliveryTicket] {
+        defer { tickets = [] }
+        return tickets
     }
 
     /// The tickets, held once more, for events that take another road.
@@ -95,8 +112,7 @@ public final class Chunk: @unchecked Sendable {
     /// - Returns: The tickets' reading times, for the delivery latency.
     @discardableResult
     func release() -> [UInt64] {
-        let released = tickets
-        tickets = []
+        let released = takeTickets()
         for ticket in released { ticket.release() }
         return released.map(\.readAt)
     }

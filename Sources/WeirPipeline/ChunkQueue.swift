@@ -20,6 +20,8 @@ struct ChunkQueue: ~Copyable {
     private(set) var sendingCount = 0
     /// Bytes staged, queued and being sent, in memory.
     private(set) var byteCount = 0
+    /// Bytes in files that are not delivered yet.
+    private(set) var fileByteCount = 0
     /// Until when the destination as a whole is left alone.
     private(set) var pausedUntil: UInt64 = 0
     var isStopping = false
@@ -60,6 +62,9 @@ struct ChunkQueue: ~Copyable {
 
     /// Notes that memory was taken or given back.
     mutating func account(_ bytes: Int) { byteCount += bytes }
+
+    /// Notes that a file was written or is gone.
+    mutating func account(fileBytes: Int) { fileByteCount += fileBytes }
 
     /// Whether a staged chunk is full.
     func isFull(_ chunk: Chunk) -> Bool {
@@ -140,6 +145,9 @@ struct ChunkQueue: ~Copyable {
 
     /// A sealed chunk that is not in a file yet; it stays in the queue.
     func takeUnsafe() -> Chunk? { queue.first { !$0.isSafe }?.chunk }
+
+    /// Whether a chunk waits here.
+    func contains(_ chunk: Chunk) -> Bool { queue.contains { $0.chunk === chunk } }
 
     /// The chunk is in its file, or cannot be.
     mutating func markSafe(_ chunk: Chunk) {

@@ -7,6 +7,13 @@ public struct ChunkFile: Sendable, Equatable {
     public var path: String
     /// What the chunk's events have in common.
     public var key: ChunkKey
+    /// The file's size.
+    public var byteCount: Int
+
+    /// The number that its name begins with: files are sent in the order of their numbers.
+    var number: UInt64 {
+        UInt64(path.split(separator: "/").last?.prefix { $0.isNumber } ?? "") ?? 0
+    }
 }
 
 /// A problem with a buffer's folder or files.
@@ -23,6 +30,7 @@ struct ChunkStoreProblem: Error {
 struct ChunkStore: Sendable {
     private static let magic: StaticString = "WEIRCHK1"
     private static let suffix = ".chunk"
+    private static let damagedSuffix = ".damaged"
 
     let directory: String
 
@@ -50,7 +58,9 @@ struct ChunkStore: Sendable {
         }
         return names.sorted().map { name in
             let path = "\(directory)/\(name)"
-            return ChunkFile(path: path, key: key(ofFileAt: path) ?? ChunkKey())
+            var status = stat()
+            let size = stat(path, &status) == 0 ? Int(status.st_size) : 0
+            return ChunkFile(path: path, key: key(ofFileAt: path) ?? ChunkKey(), byteCount: size)
         }
     }
 
@@ -63,18 +73,20 @@ struct ChunkStore: Sendable {
         return true
     }
 
-    /// Writes a chunk, synced.
-    func write(_ chunk: Chunk) -> Result<ChunkFile, ChunkStoreProblem> {
+    /// Writes a chunk, synced, behind the files of lower numbers.
+    func write(_ chunk: Chunk, number: UInt64) -> Result<ChunkFile, ChunkStoreProblem> {
         var text = ByteBuffer(capacity: chunk.byteCount + chunk.eventCount * 8 + 256)
         text.append(Self.magic)
         var keyText = ByteBuffer()
-        appendKey(chunk.key, to: &keyText)
+        var key = chunk.key
+        key.tag = chunk.tag
+        appendKey(key, to: &keyText)
         appendRecord(keyText.bytes, to: &text)
         for index in 0..<chunk.eventCount {
             chunk.withEvent(index) { appendRecord($0, to: &text) }
         }
         let name =
-            "\(padded(chunk.createdAt))-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+            "\(padded(number))-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
         let path = "\(directory)/\(name)\(Self.suffix)"
         let part = path + ".part"
         let descriptor = Glibc.open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
@@ -87,7 +99,7 @@ struct ChunkStore: Sendable {
             return .failure(ChunkStoreProblem(message: problem))
         }
         syncDirectory()
-        return .success(ChunkFile(path: path, key: chunk.key))
+        return .success(ChunkFile(path: path, key: chunk.key, byteCount: text.count))
     }
 
     private func syncDirectory() {
@@ -115,6 +127,9 @@ struct ChunkStore: Sendable {
 
     /// Deletes a delivered chunk.
     func remove(_ file: ChunkFile) { unlink(file.path) }
+
+    /// Takes a file that cannot be read out of the way, for a person to look at.
+    func setAside(_ file: ChunkFile) { rename(file.path, file.path + Self.damagedSuffix) }
 
     // MARK: Records
 
@@ -161,9 +176,18 @@ struct ChunkStore: Sendable {
             }
         }
         if !isWhole { damaged += 1 }
-        if damaged > 0 { link(file.path, file.path + ".damaged") }
+        if damaged > 0 { link(file.path, file.path + Self.damagedSuffix) }
         chunk.restore(body: body, ends: ends)
         return .success(damaged)
+    }
+
+    /// How many events a file holds.
+    func count(_ file: ChunkFile) -> Int {
+        var count = 0
+        contents(of: file.path)?.withUnsafeBytes { bytes in
+            _ = records(of: bytes) { _, _ in count += 1 }
+        }
+        return max(0, count - 1)
     }
 
     private func key(ofFileAt path: String) -> ChunkKey? {

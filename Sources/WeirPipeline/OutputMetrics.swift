@@ -8,9 +8,12 @@ public struct OutputMetrics: Sendable {
     let retries: Counter
     let refused: Counter
     let dropped: Counter
+    let damagedRecords: Counter
+    let damagedChunks: Counter
     let flushes: Counter
     let queuedChunks: Gauge
     let queuedBytes: Gauge
+    let fileBytes: Gauge
     let latency: Histogram
 
     /// The metrics of the output that the user calls `name`.
@@ -28,11 +31,18 @@ public struct OutputMetrics: Sendable {
             "weir_output_refused_events_total", "Events that the destination refused for good.")
         dropped = counter(
             "weir_output_dropped_events_total", "Events dropped because the buffer was full.")
+        damagedRecords = counter(
+            "weir_output_damaged_records_total", "Records of chunk files that were damaged.")
+        damagedChunks = counter(
+            "weir_output_damaged_chunks_total", "Chunk files set aside because of damage.")
         flushes = counter("weir_output_flushes_total", "Chunks sent.")
         queuedChunks = registry.gauge(
             MetricDescription("weir_output_queued_chunks", "Sealed chunks waiting."), labels)
         queuedBytes = registry.gauge(
             MetricDescription("weir_output_buffered_bytes", "Bytes held in memory."), labels)
+        fileBytes = registry.gauge(
+            MetricDescription("weir_output_buffered_file_bytes", "Bytes held in chunk files."),
+            labels)
         latency = registry.histogram(
             MetricDescription(
                 "weir_delivery_latency_seconds",

@@ -40,11 +40,13 @@ public final class FilterStage: @unchecked Sendable {
     private let turn = Monitor(())
     /// The name that the user knows it by.
     public let name: String
+    private let metrics: FilterMetrics
 
     /// A stage of this filter.
-    public init(name: String, filter: any Filter) {
+    public init(name: String, filter: any Filter, registry: Registry = Registry()) {
         self.name = name
         self.filter = filter
+        metrics = FilterMetrics(registry, filter: name)
     }
 
     /// Runs the filter over a batch.
@@ -52,6 +54,7 @@ public final class FilterStage: @unchecked Sendable {
     func apply(to batch: EventBatch) -> (batch: EventBatch, refused: [RefusedRow]) {
         turn.withLock { _ in
             var refused: [RefusedRow] = []
+            let count = batch.keptRowCount
             filter.apply(to: batch) { row, reason in
                 // At once: a filter that keeps the record as well may go on to change it.
                 var encoder = BatchEncoder(batch)
@@ -61,7 +64,9 @@ public final class FilterStage: @unchecked Sendable {
                     RefusedRow(
                         recordText: Array(text.bytes), time: batch.rows[row].time, reason: reason))
             }
-            return (filter.replacement(for: batch) ?? batch, refused)
+            let result = filter.replacement(for: batch) ?? batch
+            metrics.note(count, refused: refused.count, kept: result.keptRowCount)
+            return (result, refused)
         }
     }
 }
@@ -226,7 +231,6 @@ public final class Router: RefusalSink {
         _ rows: [RefusedRow], of batch: EventBatch, by filter: String, _ label: String,
         _ ticket: DeliveryTicket
     ) {
-        metrics.filterFailures.add(rows.count)
         let events = rows.map { row in
             RefusedEvent(
                 recordText: row.recordText, tag: batch.tag, time: row.time, component: filter,
@@ -292,7 +296,6 @@ private final class RouterEntry: EventSink {
 struct RouterMetrics: Sendable {
     let events: Counter
     let unmatched: Counter
-    let filterFailures: Counter
 
     init(_ registry: Registry) {
         events = registry.counter(
@@ -300,9 +303,29 @@ struct RouterMetrics: Sendable {
         unmatched = registry.counter(
             MetricDescription(
                 "weir_router_unmatched_events_total", "Events dropped because no match took them."))
-        filterFailures = registry.counter(
-            MetricDescription(
-                "weir_filter_failed_events_total", "Events that a filter failed on."))
+    }
+}
+
+/// What a filter tells of itself on `/metrics`.
+struct FilterMetrics: Sendable {
+    private let events: Counter
+    private let failed: Counter
+    private let dropped: Counter
+
+    init(_ registry: Registry, filter name: String) {
+        func counter(_ metric: String, _ help: String) -> Counter {
+            registry.counter(MetricDescription(metric, help), [Label("filter", name)])
+        }
+        events = counter("weir_filter_events_total", "Events that a filter was given.")
+        failed = counter("weir_filter_failed_events_total", "Events that a filter failed on.")
+        dropped = counter("weir_filter_dropped_events_total", "Events that a filter left out.")
+    }
+
+    /// Counts a batch of `count` events of which `refused` failed and `kept` went on.
+    func note(_ count: Int, refused: Int, kept: Int) {
+        events.add(count)
+        failed.add(refused)
+        dropped.add(count &- refused &- kept)
     }
 }
 

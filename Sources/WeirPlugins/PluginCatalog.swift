@@ -134,9 +134,12 @@ public enum PluginCatalog {
     private static func limited(_ options: BufferOptions, _ context: PluginContext) -> BufferOptions
     {
         var options = options
+        let share = context.outputByteLimit
+        options.memoryByteLimit = share
         if options.directory == nil {
-            let share = context.outputByteLimit
             options.totalByteLimit = min(options.totalByteLimit ?? share, share)
+        } else {
+            options.totalByteLimit = options.totalByteLimit ?? BufferOptions.fileTotalByteLimit
         }
         return options
     }

@@ -33,6 +33,9 @@ public final class ScratchFolder: Sendable {
         write(Array(text.utf8), to: name, O_APPEND)
     }
 
+    /// Writes a file of any bytes, in place when it is there.
+    public func write(_ bytes: [UInt8], to name: String) { write(bytes, to: name, O_TRUNC) }
+
     private func write(_ bytes: [UInt8], to name: String, _ mode: Int32) {
         let descriptor = open(file(name), O_WRONLY | O_CREAT | mode, 0o644)
         guard descriptor >= 0 else { return }

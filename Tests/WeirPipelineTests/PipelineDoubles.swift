@@ -7,12 +7,34 @@ import WeirTesting
 
 /// Takes what is refused, and delivers it at once.
 final class CollectedRefusals: RefusalSink {
-    private let events = Mutex<[RefusedEvent]>([])
+    private struct State {
+        var events: [RefusedEvent] = []
+        var held: [DeliveryTicket] = []
+        var isHolding = false
+    }
 
-    var all: [RefusedEvent] { events.withLock { $0 } }
+    private let state = Mutex(State())
+
+    var all: [RefusedEvent] { state.withLock { $0.events } }
+
+    /// From now on what comes is not delivered before ``release()``.
+    func hold() { state.withLock { $0.isHolding = true } }
+
+    func release() {
+        let held = state.withLock { state in
+            defer { state.held = [] }
+            return state.held
+        }
+        for ticket in held { ticket.release() }
+    }
 
     func refuse(_ events: [RefusedEvent], ticket: DeliveryTicket) {
-        self.events.withLock { $0 += events }
+        state.withLock { state in
+            state.events += events
+            guard state.isHolding else { return }
+            ticket.retain()
+            state.held.append(ticket)
+        }
     }
 }
 
@@ -73,11 +95,14 @@ final class CollectingOutput: Output {
 
 /// A ticket that counts its deliveries.
 final class Deliveries: Sendable {
-    private let total = Atomic<Int>(0)
+    private let total = Monitor(0)
 
-    var count: Int { total.load(ordering: .relaxed) }
+    var count: Int { total.withLock { $0 } }
 
     func ticket() -> DeliveryTicket {
-        DeliveryTicket(readAt: 0) { [self] in total.wrappingAdd(1, ordering: .relaxed) }
+        DeliveryTicket(readAt: 0) { [self] in total.change { $0 += 1 } }
     }
+
+    /// Waits for so many deliveries.
+    func wait(_ wanted: Int) { total.wait { $0 >= wanted ? .done(()) : .waitForChange } }
 }

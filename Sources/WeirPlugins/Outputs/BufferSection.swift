@@ -24,7 +24,8 @@ public enum BufferSection {
             "chunk_full_threshold", default: 0.95,
             "The part of a chunk's limit at which it is sent.")
         static let totalSize = Parameter.size(
-            "total_limit_size", "The limit of all chunks in bytes; at most the process's share."
+            "total_limit_size",
+            "The limit of all chunks in bytes: 64g in files, in memory at most the process's share."
         ).optional
         static let queueLength = Parameter.integer(
             "queue_limit_length", in: 1...Int.max, "The limit of sealed chunks."
