@@ -16,6 +16,8 @@ public protocol ConfigFiles: Sendable {
 public struct RealConfigFiles: ConfigFiles {
     /// The largest configuration file, in bytes.
     public static let fileByteLimit = 16 * 1024 * 1024
+    /// Deepest folder that `**` goes down to.
+    private static let folderDepthLimit = 32
 
     /// The process's own.
     public init() {}
@@ -37,12 +39,28 @@ public struct RealConfigFiles: ConfigFiles {
     }
 
     public func paths(matching pattern: String) -> [String] {
+        guard let stars = pattern.firstRange(of: "/**/") else { return listing(pattern) }
+        var found: Set<String> = []
+        for folder in foldersBelow(String(pattern[..<stars.lowerBound]), depth: 0) {
+            found.formUnion(paths(matching: folder + "/" + pattern[stars.upperBound...]))
+        }
+        return found.sorted()
+    }
+
+    private func listing(_ pattern: String) -> [String] {
         var found = glob_t()
         defer { globfree(&found) }
         guard glob(pattern, 0, nil, &found) == 0 else { return [] }
         return (0..<Int(found.gl_pathc)).compactMap { index in
             found.gl_pathv[index].map { String(cString: $0) }
         }.sorted()
+    }
+
+    /// The folders that a pattern names and all below them, as `**` in a pattern means.
+    private func foldersBelow(_ pattern: String, depth: Int) -> [String] {
+        guard depth < Self.folderDepthLimit else { return [] }
+        let below = listing(pattern + "/*/").map { String($0.dropLast()) }
+        return listing(pattern) + below.flatMap { foldersBelow($0, depth: depth + 1) }
     }
 
     public func environment(_ name: String) -> String? {

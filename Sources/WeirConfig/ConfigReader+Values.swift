@@ -41,9 +41,20 @@ extension ConfigReader {
         scanner.advance()
         var bytes: [UInt8] = []
         var special: ConfigValue?
+        var isReported = false
         while !scanner.isAtEnd {
+            if takeLineEnd(in: &scanner, into: &bytes) { continue }
             let byte = scanner.byte
             switch byte {
+            case UInt8(ascii: "\n"):
+                if !isReported {
+                    report(
+                        scanner.location,
+                        "a line end within double quotes needs a character right before it",
+                        help: "write `\\n` for a blank line, or for one behind an escape")
+                }
+                isReported = true
+                scanner.advance()
             case UInt8(ascii: "\""):
                 scanner.advance()
                 return special ?? .text(String(decoding: bytes, as: UTF8.self))
@@ -66,6 +77,22 @@ extension ConfigReader {
         return .text(String(decoding: bytes, as: UTF8.self))
     }
 
+    /// Takes a character with the line end behind it, as Fluentd does: together, and neither of
+    /// them when the character is a backslash.
+    private func takeLineEnd(in scanner: inout ConfigScanner, into bytes: inout [UInt8]) -> Bool {
+        let first = scanner.byte
+        guard first != UInt8(ascii: "\"") else { return false }
+        var length = 1
+        if first >= 0xc0 { while scanner.byte(after: length) & 0xc0 == 0x80 { length += 1 } }
+        let end = scanner.byte(after: length)
+        guard end == UInt8(ascii: "\n") || end == UInt8(ascii: "\r") else { return false }
+        for _ in 0...length {
+            if first != UInt8(ascii: "\\") { bytes.append(scanner.byte) }
+            scanner.advance()
+        }
+        return true
+    }
+
     private mutating func readEscape(_ scanner: inout ConfigScanner, into bytes: inout [UInt8]) {
         let place = scanner.location
         scanner.advance()
@@ -77,8 +104,6 @@ extension ConfigReader {
         case UInt8(ascii: "f"): bytes.append(0x0c)
         case UInt8(ascii: "b"): bytes.append(0x08)
         case UInt8(ascii: "0"): bytes.append(0)
-        case 0x0a: break  // A backslash at the line's end joins the lines.
-        case 0x0d: if scanner.byte(after: 1) == 0x0a { scanner.advance() }
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "1")...UInt8(ascii: "9"):
             let letter = String(decoding: [byte], as: UTF8.self)
@@ -95,10 +120,11 @@ extension ConfigReader {
         let place = scanner.location
         scanner.advance()
         scanner.advance()
+        let afterOpening = scanner
         let start = scanner.place
         var depth = 1
         var quote: UInt8?
-        while !scanner.isAtEnd, scanner.byte != 0x0a {
+        while !scanner.isAtEnd {
             let byte = scanner.byte
             if let open = quote {
                 if byte == UInt8(ascii: "\\") {
@@ -118,7 +144,9 @@ extension ConfigReader {
         }
         let text = scanner.text(from: start)
         guard scanner.byte == UInt8(ascii: "}") else {
-            report(place, "`#{\(text)` does not end", help: "close it with `}` on the same line")
+            scanner = afterOpening
+            let line = text.prefix { !$0.isNewline }
+            report(place, "`#{\(line)` does not end", help: "close it with `}`")
             return nil
         }
         scanner.advance()
@@ -128,44 +156,5 @@ extension ConfigReader {
             report(place, error.message, help: error.help)
             return nil
         }
-    }
-
-    /// Reads a JSON array or object, which may span lines and hold comments, as compact JSON.
-    private mutating func readJSON(_ scanner: inout ConfigScanner) -> String {
-        let place = scanner.location
-        var bytes: [UInt8] = []
-        var depth = 0
-        var isInString = false
-        while !scanner.isAtEnd {
-            let byte = scanner.byte
-            if isInString {
-                if byte == 0x0a { break }
-                if byte == UInt8(ascii: "\\") {
-                    bytes.append(byte)
-                    scanner.advance()
-                } else if byte == UInt8(ascii: "\"") {
-                    isInString = false
-                }
-            } else if byte == UInt8(ascii: "#") {
-                scanner.skipLine()
-                continue
-            } else if byte == UInt8(ascii: "\"") {
-                isInString = true
-            } else if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") {
-                depth += 1
-            } else if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") {
-                depth -= 1
-            }
-            bytes.append(scanner.byte)
-            scanner.advance()
-            if depth == 0 { break }
-        }
-        guard let value = JSONValueReader.value(of: String(decoding: bytes, as: UTF8.self)) else {
-            report(
-                place, "a value that begins with `[` or `{` must be JSON",
-                help: "check quotes, commas and brackets, or quote the whole value with '…'")
-            return ""
-        }
-        return JSONValueWriter.text(value)
     }
 }

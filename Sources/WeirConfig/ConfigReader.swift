@@ -7,10 +7,13 @@ public struct ConfigReader {
     /// Deepest nesting of `@include`, and most files read.
     public static let includeLimit = 1000
 
+    /// Most mistakes that are told.
+    static let diagnosticLimit = 200
+
     let files: any ConfigFiles
     var diagnostics: [Diagnostic] = []
-    private var openFiles: [String] = []
-    private var fileCount = 0
+    var openFiles: [String] = []
+    var fileCount = 0
 
     /// A reader that takes files from `files`.
     public init(files: any ConfigFiles) {
@@ -46,13 +49,13 @@ public struct ConfigReader {
     }
 
     mutating func report(_ location: SourceLocation, _ message: String, help: String) {
-        if diagnostics.count < 200 {
+        if diagnostics.count < Self.diagnosticLimit {
             diagnostics.append(Diagnostic(at: location, message, help: help))
         }
     }
 
     /// Reads parameters and elements up to the closing tag or the end of the text.
-    private mutating func readBody(
+    mutating func readBody(
         of element: inout ConfigElement, _ scanner: inout ConfigScanner, depth: Int,
         closing: String?
     ) {
@@ -72,7 +75,7 @@ public struct ConfigReader {
             } else if scanner.byte == UInt8(ascii: "<") {
                 readElement(into: &element, &scanner, depth: depth)
             } else {
-                readAttribute(into: &element, &scanner, depth: depth)
+                readAttribute(into: &element, &scanner, depth: depth, isRoot: closing == nil)
             }
         }
     }
@@ -82,12 +85,17 @@ public struct ConfigReader {
         _ scanner: inout ConfigScanner, _ place: SourceLocation, _ closing: String?, depth: Int
     ) -> Bool {
         let name = scanner.takeTagName()
-        scanner.skipSpace()
-        guard scanner.take(">") else {
-            report(place, "`</\(name)` is not a closing tag", help: "write `</\(closing ?? name)>`")
+        // As in Fluentd, the bracket may stand on a line further down.
+        var further = scanner
+        further.skipBlankAndComments()
+        guard further.take(">") else {
+            report(
+                place, "`</\(name)` is not a closing tag",
+                help: "write `</\(closing ?? name)>`: names have letters, digits and `_` only")
             scanner.skipLine()
             return name == closing
         }
+        scanner = further
         if !scanner.takeLineEnd() {
             report(
                 scanner.location, "text behind a closing tag",
@@ -115,23 +123,21 @@ public struct ConfigReader {
         _ = scanner.take("<")
         let name = scanner.takeTagName()
         var element = ConfigElement(name: name, location: place)
-        let isSpaced = scanner.skipSpaceAndLines()
-        if scanner.byte != UInt8(ascii: ">"), !isSpaced {
+        if name.isEmpty {
             report(
-                scanner.location, "a tag's name has letters, digits and `_` only",
-                help: "write `<name argument>`")
+                place, "a tag without a name",
+                help: "write `<name argument>`: names have letters, digits and `_` only")
+        }
+        scanner.skipBlankAndComments()
+        element.argument = readArgument(&scanner)
+        if !scanner.take(">") {
+            report(place, "`<\(name)` has no `>`", help: "end the tag's line with `>`")
             scanner.skipLine()
-        } else {
-            element.argument = readArgument(&scanner)
-            if !scanner.take(">") {
-                report(place, "`<\(name)` has no `>`", help: "end the tag's line with `>`")
-                scanner.skipLine()
-            } else if !scanner.takeLineEnd() {
-                report(
-                    scanner.location, "text behind `<\(name)>`",
-                    help: "put it on a line of its own, and `</\(name)>` too")
-                scanner.skipLine()
-            }
+        } else if !scanner.takeLineEnd() {
+            report(
+                scanner.location, "text behind `<\(name)>`",
+                help: "put it on a line of its own, and `</\(name)>` too")
+            scanner.skipLine()
         }
         if depth >= Self.depthLimit {
             report(
@@ -155,14 +161,23 @@ public struct ConfigReader {
     }
 
     private mutating func readAttribute(
-        into element: inout ConfigElement, _ scanner: inout ConfigScanner, depth: Int
+        into element: inout ConfigElement, _ scanner: inout ConfigScanner, depth: Int, isRoot: Bool
     ) {
         let place = scanner.location
+        let isQuoted = scanner.byte == UInt8(ascii: "\"") || scanner.byte == UInt8(ascii: "'")
         let name = readName(&scanner)
+        if isQuoted, !scanner.isAtBlank {
+            report(
+                scanner.location, "text behind a quoted name",
+                help: "put a blank between the name and its value")
+            scanner.skipLine()
+            return
+        }
         scanner.skipSpace()
         let valuePlace = scanner.location
-        if name == "@include" || name == "include" && element.name == "ROOT" {
-            readInclude(into: &element, &scanner, place, depth: depth)
+        let hasValue = !scanner.isAtBareLineEnd
+        if name == "@include" && (isRoot || hasValue) || name == "include" && isRoot {
+            readInclude(into: &element, &scanner, place, depth: depth, isRoot: isRoot)
             return
         }
         let value = readValue(&scanner, isArgument: false)
@@ -172,7 +187,8 @@ public struct ConfigReader {
                 help: "quote the whole value, or make the rest a comment: ` # …`")
             scanner.skipLine()
         }
-        if name.hasPrefix("@"), !reservedNames.contains(name), checksReserved(element) {
+        let isReserved = isRoot || reservingSections.contains(element.name)
+        if name.hasPrefix("@"), hasValue, isReserved, !reservedNames.contains(name) {
             report(
                 place, "`\(name)` is not a parameter: names with `@` are reserved",
                 help: "Fluentd has @type, @id, @label and @log_level")
@@ -182,9 +198,7 @@ public struct ConfigReader {
             ConfigAttribute(name: name, value: value, location: place, valueLocation: valuePlace))
     }
 
-    private func checksReserved(_ element: ConfigElement) -> Bool {
-        ["ROOT", "source", "match", "filter", "system"].contains(element.name)
-    }
+    private var reservingSections: Set<String> { ["source", "match", "filter", "system"] }
 
     private var reservedNames: Set<String> { ["@type", "@id", "@label", "@log_level"] }
 
@@ -193,54 +207,5 @@ public struct ConfigReader {
             return readValue(&scanner, isArgument: true).string
         }
         return scanner.takeName()
-    }
-
-    // MARK: Includes
-
-    private mutating func readInclude(
-        into element: inout ConfigElement, _ scanner: inout ConfigScanner, _ place: SourceLocation,
-        depth: Int
-    ) {
-        let value = readValue(&scanner, isArgument: false)
-        if !scanner.takeLineEnd() { scanner.skipLine() }
-        let pattern = value.string
-        if pattern.isEmpty {
-            report(place, "`@include` names no file", help: "write `@include path/to/file.conf`")
-            return
-        }
-        if pattern.hasPrefix("http:") || pattern.hasPrefix("https:") {
-            report(
-                place, "`@include` of a URL is not supported",
-                help: "fetch the file when you deploy, and include its path")
-            return
-        }
-        let base = scanner.file.lastIndex(of: "/").map { String(scanner.file[...$0]) } ?? ""
-        let full = pattern.hasPrefix("/") ? pattern : base + pattern
-        let paths = isPattern(pattern) ? files.paths(matching: full) : [full]
-        for path in paths { include(path, into: &element, place, depth: depth) }
-    }
-
-    private func isPattern(_ path: String) -> Bool { path.contains { "*?[{".contains($0) } }
-
-    private mutating func include(
-        _ path: String, into element: inout ConfigElement, _ place: SourceLocation, depth: Int
-    ) {
-        fileCount += 1
-        if openFiles.contains(path) || fileCount > Self.includeLimit || depth >= Self.depthLimit {
-            report(
-                place, "`\(path)` includes itself",
-                help: "remove one of the `@include` lines of the circle")
-            return
-        }
-        guard let bytes = files.contents(of: path) else {
-            report(
-                place, "`\(path)` cannot be read",
-                help: "check the path: it is relative to the file with the `@include`")
-            return
-        }
-        openFiles.append(path)
-        var inner = ConfigScanner(bytes: bytes, file: path)
-        readBody(of: &element, &inner, depth: depth + 1, closing: nil)
-        openFiles.removeLast()
     }
 }

@@ -48,12 +48,11 @@ struct ConfigScanner {
 
     mutating func skipSpace() { while isSpace(byte) { advance() } }
 
-    /// - Returns: Whether anything was skipped.
-    mutating func skipSpaceAndLines() -> Bool {
-        let start = place
-        while isSpace(byte) || isLineEnd(byte) { advance() }
-        return place > start
-    }
+    /// Whether white space, a line end or the text's end is here.
+    var isAtBlank: Bool { isAtEnd || isSpace(byte) || isLineEnd(byte) }
+
+    /// Whether a line end or the text's end is here, with no comment before it.
+    var isAtBareLineEnd: Bool { isAtEnd || isLineEnd(byte) }
 
     /// Skips white space, line ends and whole-line comments.
     mutating func skipBlankAndComments() {
@@ -114,7 +113,7 @@ struct ConfigScanner {
         var end = place
         while end > start, isSpace(bytes[end - 1]) { end -= 1 }
         let argument = String(decoding: bytes[start..<end], as: UTF8.self)
-        if isLineEnd(byte) { _ = skipSpaceAndLines() }
+        if isLineEnd(byte) { skipBlankAndComments() }
         return argument
     }
 

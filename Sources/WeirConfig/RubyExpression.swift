@@ -45,7 +45,7 @@ struct RubyExpression {
         self.files = files
     }
 
-    private mutating func skipSpace() { rest = rest.drop { $0 == " " || $0 == "\t" } }
+    private mutating func skipSpace() { rest = rest.drop { $0.isWhitespace } }
 
     private mutating func take(_ text: String) -> Bool {
         skipSpace()

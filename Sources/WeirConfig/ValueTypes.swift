@@ -99,7 +99,7 @@ public enum ValueText {
     /// are the same.
     public static func size(_ text: String) throws(ValueError) -> Int {
         let trimmed = trimmed(text)
-        let digits = trimmed.prefix { $0 == "-" || $0.isASCII && $0.isNumber || $0 == "_" }
+        let digits = trimmed.prefix { "+-".contains($0) || $0.isASCII && $0.isNumber || $0 == "_" }
         let number = digits.replacing("_", with: "")
         let unit = trimmed.dropFirst(digits.count).lowercased()
         let factors = ["": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
@@ -118,17 +118,23 @@ public enum ValueText {
         return product
     }
 
+    /// The units of a duration by what Fluentd takes for them: a letter, and whatever follows it.
+    private static let secondsByUnit: [String: Double] = [
+        "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
+        "m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
+        "h": 3600, "hr": 3600, "hrs": 3600, "hour": 3600, "hours": 3600,
+        "d": 86_400, "day": 86_400, "days": 86_400,
+    ]
+
     /// A duration: a number of seconds, or a number with one of `s m h d`.
+    ///
+    /// What Fluentd misreads is refused: `100ms` (100 minutes there), `1h30m` (30), `10M` (10 s).
     public static func duration(_ text: String) throws(ValueError) -> Duration {
         let trimmed = trimmed(text)
-        let units: [(suffix: String, seconds: Double)] = [
-            ("ms", 0.001), ("sec", 1), ("min", 60), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400),
-        ]
-        for unit in units where trimmed.lowercased().hasSuffix(unit.suffix) {
-            let number = String(trimmed.dropLast(unit.suffix.count))
-            // Fluentd reads 100ms as 100 minutes: nobody means that.
-            guard unit.suffix != "ms", let value = plainDouble(number) else { break }
-            return try checked(value * unit.seconds, text)
+        let number = trimmed.prefix { !$0.isLetter }
+        let unit = String(trimmed.dropFirst(number.count))
+        if let seconds = secondsByUnit[unit], let value = plainDouble(String(number)) {
+            return try checked(value * seconds, text)
         }
         guard let seconds = plainDouble(trimmed) else {
             throw ValueError(
@@ -206,12 +212,19 @@ public enum ValueText {
             }
             return values
         }
-        if text.isEmpty { return [] }
-        var parts = text.split(separator: ",", omittingEmptySubsequences: false).map {
-            String(trimmed(String($0)))
+        return listed(text).map { .string($0) }
+    }
+
+    /// The texts between commas, without the white space around each and without empty ones at
+    /// the end, as Ruby's `strip.split(/\s*,\s*/)` gives them.
+    private static func listed(_ text: String) -> [String] {
+        let stripped = trimmed(text)
+        if stripped.isEmpty { return [] }
+        var parts = stripped.split(separator: ",", omittingEmptySubsequences: false).map {
+            trimmed(String($0))
         }
         while parts.last == "" { parts.removeLast() }
-        return parts.map { .string($0) }
+        return parts
     }
 
     /// A JSON object, or `key:value` pairs between commas.
@@ -225,16 +238,15 @@ public enum ValueText {
             return record
         }
         var record = Record()
-        for part in text.split(separator: ",") {
+        for part in listed(text) {
             let pieces = part.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            let key = trimmed(String(pieces[0]))
-            record[key] = pieces.count > 1 ? .string(trimmingEnd(String(pieces[1]))) : .null
+            guard !part.isEmpty else {
+                throw ValueError(
+                    message: "`\(text)` has nothing between two commas", help: "write `a:b,c:d`")
+            }
+            record[String(pieces[0])] = pieces.count > 1 ? .string(String(pieces[1])) : .null
         }
         return record
-    }
-
-    private static func trimmingEnd(_ text: String) -> String {
-        String(text.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
     }
 
     /// `/source/options`, or a bare pattern.
@@ -245,6 +257,11 @@ public enum ValueText {
         }
         let options = trimmed(String(text[text.index(after: end)...]))
         var literal = RegexLiteral(String(text[text.index(after: text.startIndex)..<end]))
+        guard options.count <= 2 else {
+            throw ValueError(
+                message: "`\(text)` has more than two letters behind its closing slash",
+                help: "only `i` and `m` mean something there")
+        }
         for option in options {
             switch option {
             case "i": literal.ignoresCase = true
@@ -298,7 +315,9 @@ public enum ValueText {
     }
 
     static func trimmed(_ text: String) -> String {
-        let head = text.drop { $0 == " " || $0 == "\t" }
-        return String(head.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+        let blanks = " \t\n\r\u{b}\u{c}\0"
+        let head = text.unicodeScalars.drop { blanks.unicodeScalars.contains($0) }
+        let count = head.reversed().prefix { blanks.unicodeScalars.contains($0) }.count
+        return String(head.dropLast(count))
     }
 }

@@ -39,10 +39,10 @@ public struct TagPattern: Sendable {
                         help: "write `/pattern/`, without blanks")
                 }
                 let source = part.dropFirst().dropLast()
-                // Alone first: a mistake is then shown in what was written, and a bracket too many
-                // cannot close the group around it.
+                // Alone first: a mistake is then shown in what was written.
                 _ = try Regex(String(source))
-                alternatives.append(.regex(try Regex("\\A(?:\(source))\\Z")))
+                // Without a group, as in Fluentd: `/a|b/` is all that begins with `a` or ends in `b`.
+                alternatives.append(.regex(try Regex("\\A\(source)\\Z")))
             } else {
                 var compiler = TagPatternCompiler(pattern: Array(part.utf8))
                 alternatives.append(.program(compiler.compile()))

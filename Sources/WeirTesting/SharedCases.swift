@@ -6,7 +6,10 @@ import WeirCore
 /// Tests that need it are skipped, and say so, where it is absent.
 public enum SharedCases {
     /// The folder, if it is there.
+    ///
+    /// `WEIR_SHARED_CASES` names another folder of the same layout: a further set of cases.
     public static let root: String? = {
+        if let other = getenv("WEIR_SHARED_CASES") { return String(cString: other) }
         let file = #filePath
         var parts = file.split(separator: "/")
         // …/<project>/Sources/WeirTesting/SharedCases.swift

@@ -42,7 +42,9 @@ private struct OneFile: ConfigFiles {
     func contents(of path: String) -> [UInt8]? {
         path == "weir.conf" ? Array(text.utf8) : nil
     }
-    func paths(matching pattern: String) -> [String] { [] }
+    func paths(matching pattern: String) -> [String] {
+        ["weir.conf", "folder.d"].contains(pattern) ? [pattern] : []
+    }
     func environment(_ name: String) -> String? { nil }
 }
 

@@ -1,3 +1,4 @@
+import Glibc
 import WeirConfig
 import WeirCore
 import WeirTesting
@@ -12,22 +13,35 @@ struct TestFiles: ConfigFiles {
         files[normalized(path)].map { Array($0.utf8) }
     }
 
+    /// Files and folders by patterns of `*`, and `**` for any folders.
     func paths(matching pattern: String) -> [String] {
-        let pattern = normalized(pattern)
-        guard let star = pattern.firstIndex(of: "*") else {
-            return files[pattern] == nil ? [] : [pattern]
+        let names = files.keys.flatMap { name in
+            let parts = name.split(separator: "/")
+            return (1...max(1, parts.count)).map { parts.prefix($0).joined(separator: "/") }
         }
-        let head = pattern[..<star]
-        let tail = pattern[pattern.index(after: star)...]
-        return files.keys.filter {
-            $0.hasPrefix(head) && $0.hasSuffix(tail) && !$0.dropFirst(head.count).contains("/")
-        }.sorted()
+        let patterns = normalized(pattern).split(separator: "/")[...]
+        return Set(names).filter { matches($0.split(separator: "/")[...], patterns) }.sorted()
+    }
+
+    private func matches(_ parts: ArraySlice<Substring>, _ patterns: ArraySlice<Substring>) -> Bool
+    {
+        guard let pattern = patterns.first else { return parts.isEmpty }
+        let rest = patterns.dropFirst()
+        if pattern == "**", !rest.isEmpty, matches(parts, rest) { return true }
+        guard let part = parts.first else { return false }
+        if pattern == "**", !rest.isEmpty { return matches(parts.dropFirst(), patterns) }
+        return fnmatch(String(pattern), String(part), FNM_PERIOD) == 0
+            && matches(parts.dropFirst(), rest)
     }
 
     func environment(_ name: String) -> String? { variables[name] }
 
     private func normalized(_ path: String) -> String {
-        path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return parts.joined(separator: "/")
     }
 }
 

@@ -126,7 +126,7 @@ struct ConfigPrinter {
     private mutating func print(argument: String) {
         if argument.isEmpty { return }
         let isPlain =
-            !Self.hasEnds(argument, first: "\"' \t")
+            !Self.hasEnds(argument, first: "\"' \t#")
             && !argument.unicodeScalars.contains { ">\r\n".unicodeScalars.contains($0) }
         text += " "
         if isPlain, chance.once(in: 2) { text += argument } else { print(quoted: argument) }
@@ -180,35 +180,47 @@ struct ConfigPrinter {
     /// The inside of double quotes, by scalars: a combining mark does not hide a quote.
     private mutating func doubled(_ inner: String) -> String {
         var result = String.UnicodeScalarView()
+        // A line end stands as it is only behind a character that does.
+        var mayBreak = false
         for scalar in inner.unicodeScalars {
+            let couldBreak = mayBreak
+            mayBreak = !"\\\"#\n\r\0".unicodeScalars.contains(scalar)
             switch scalar {
             case "\\", "\"", "#": result.append(contentsOf: "\\\(scalar)".unicodeScalars)
-            case "\n": result.append(contentsOf: chance.pick(["\n", "\\n"]).unicodeScalars)
+            case "\n":
+                result.append(contentsOf: (couldBreak ? "\n" : "\\n").unicodeScalars)
             case "\r": result.append(contentsOf: "\\r".unicodeScalars)
             case "\0": result.append(contentsOf: "\\0".unicodeScalars)
             default: result.append(scalar)
             }
-            if chance.once(in: 20) { result.append(contentsOf: "\\\n".unicodeScalars) }
+            if chance.once(in: 20) {
+                result.append(contentsOf: "\\\n".unicodeScalars)
+                mayBreak = false
+            }
         }
         return String(result)
     }
 
-    private mutating func print(json value: Value) {
-        let gap = { (chance: inout SeededGenerator) in chance.pick(["", " ", "\n  ", " # ]}\"\n"]) }
+    /// Prints JSON; comments stand where Fluentd finds them, behind the outermost bracket or comma.
+    private mutating func print(json value: Value, depth: Int = 0) {
+        let gap = { (chance: inout SeededGenerator) in chance.pick(["", " ", "\n  "]) }
+        let comment = { (chance: inout SeededGenerator) in
+            depth == 0 && chance.once(in: 3) ? " # ]}\"\n" : gap(&chance)
+        }
         switch value {
         case .array(let values):
             text += "["
             for (index, value) in values.enumerated() {
-                text += (index > 0 ? "," : "") + gap(&chance)
-                print(json: value)
+                text += (index > 0 ? "," : "") + comment(&chance)
+                print(json: value, depth: depth + 1)
             }
             text += gap(&chance) + "]"
         case .object(let record):
             text += "{"
             for (index, field) in record.fields.enumerated() {
-                text += (index > 0 ? "," : "") + gap(&chance) + "\"\(field.key)\"" + gap(&chance)
-                text += ":" + gap(&chance)
-                print(json: field.value)
+                text += (index > 0 ? "," : "") + comment(&chance)
+                text += "\"\(field.key)\"" + gap(&chance) + ":" + gap(&chance)
+                print(json: field.value, depth: depth + 1)
             }
             text += gap(&chance) + "}"
         default: text += JSONValueWriter.text(value)

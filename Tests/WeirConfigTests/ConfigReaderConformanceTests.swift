@@ -5,11 +5,8 @@ import WeirTesting
 
 /// Where Weir reads a configuration otherwise than Fluentd 1.16.9, and why.
 private let deliberateDifferences: [String: String] = [
-    "config-0054": "blank lines within double quotes belong to the value; Fluentd stops at them",
     "config-0062": "Ruby beyond the subset is refused, with what Weir offers",
     "config-0079": "Ruby beyond the subset is refused, with what Weir offers",
-    "config-0244": "a CR LF within double quotes is read like an LF; Fluentd stops at it",
-    "config-0245": "a backslash before CR LF joins the lines as it does before LF",
 ]
 
 @Suite("The configuration language", .enabled(if: SharedCases.arePresent))
