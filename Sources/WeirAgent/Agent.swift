@@ -13,6 +13,7 @@ public final class Agent: Sendable {
     private let system: SystemSection
     private let logger: Logger
     private let clock = SystemClock()
+    private let series: SeriesCatalog
 
     /// The address of the admin server that the configuration asks for.
     public var adminAddress: (host: String, port: Int) { (system.adminBind, system.adminPort) }
@@ -39,6 +40,7 @@ public final class Agent: Sendable {
             nodeName: system.nodeName ?? files.environment("K8S_NODE_NAME") ?? hostName,
             registry: registry, refusals: deadLetter, outputByteLimit: system.bufferByteLimit,
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
+        series = context.series
         var builder = PipelineBuilder(configuration, context: context)
         pipeline = try builder.build(deadLetter: deadLetter, log: { reports.router($0) })
     }
@@ -86,6 +88,7 @@ public final class Agent: Sendable {
 
     /// Starts the outputs, then the sources.
     public func start() throws(ComponentError) {
+        series.activate()
         for output in pipeline.outputs { try output.start() }
         for source in pipeline.sources { try source.start() }
     }

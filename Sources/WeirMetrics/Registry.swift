@@ -55,9 +55,26 @@ public final class Registry: Sendable {
     public static let seriesLimit = 50_000
 
     let families = Mutex<[String: Family]>([:])
+    private let groups = Mutex<[SeriesGroup]>([])
+    /// What all groups' series count against.
+    public let seriesBudget: SeriesBudget
 
     /// An empty registry.
-    public init() {}
+    /// - Parameter seriesLimit: Most series of all groups together.
+    public init(seriesLimit: Int = Registry.seriesLimit) {
+        seriesBudget = SeriesBudget(limit: seriesLimit)
+    }
+
+    /// The groups that are shown.
+    public var shownGroups: [SeriesGroup] { groups.withLock { $0 } }
+
+    /// Shows these groups and no others.
+    func show(_ shown: [SeriesGroup]) { groups.withLock { $0 = shown } }
+
+    /// The group that is shown and declared so.
+    func group(like declaration: SeriesGroup.Declaration) -> SeriesGroup? {
+        groups.withLock { $0.first { $0.declaration == declaration } }
+    }
 
     /// The counter with these labels, made at zero when there is none.
     public func counter(_ description: MetricDescription, _ labels: [Label] = []) -> Counter {
