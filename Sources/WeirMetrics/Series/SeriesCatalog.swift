@@ -1,4 +1,5 @@
 import Synchronization
+import WeirCore
 
 /// The groups of one configuration: no two of them may show lines of the same name.
 ///
@@ -11,6 +12,7 @@ public final class SeriesCatalog: Sendable {
     /// Where the groups are shown, and where they tell of their limits.
     public let registry: Registry
     private let groups = Mutex<[SeriesGroup]>([])
+    private let preparations = Mutex<[@Sendable (_ now: Timestamp) -> Void]>([])
 
     /// A catalogue without groups.
     public init(registry: Registry) {
@@ -45,7 +47,14 @@ public final class SeriesCatalog: Sendable {
 
     /// Shows the catalogue's groups, and no others any more.
     public func activate() {
-        registry.show(groups.withLock { $0 })
+        registry.show(
+            Registry.Shown(
+                groups: groups.withLock { $0 }, preparations: preparations.withLock { $0 }))
+    }
+
+    /// Calls `body` before every scrape, once the catalogue is shown: to set gauges.
+    public func beforeScrape(_ body: @escaping @Sendable (_ now: Timestamp) -> Void) {
+        preparations.withLock { $0.append(body) }
     }
 
     /// The groups, in the order in which they were declared.

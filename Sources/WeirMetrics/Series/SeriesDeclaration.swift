@@ -36,15 +36,20 @@ public struct FamilyDeclaration: Sendable, Equatable {
         self.kind = kind
     }
 
-    /// The names of all lines that show the metric.
+    /// The names that the metric takes, in any format: its own and those of its lines.
     var sampleNames: [String] {
         switch kind {
-        case .counter, .floatCounter, .gauge: [name]
-        case .summary: [name, name + "_sum", name + "_count"]
+        case .counter, .floatCounter:
+            // OpenMetrics cuts `_total` off the name, and has a line that says when counting began.
+            name.hasSuffix("_total") ? [name, base, base + "_created"] : [name]
+        case .gauge: [name]
+        case .summary: [name, name + "_sum", name + "_count", name + "_created"]
         case .histogram, .nativeHistogram:
-            [name, name + "_sum", name + "_count", name + "_bucket"]
+            [name, name + "_sum", name + "_count", name + "_bucket", name + "_created"]
         }
     }
+
+    private var base: String { String(name.dropLast("_total".utf8.count)) }
 }
 
 /// Why metrics cannot be declared as they are.

@@ -14,6 +14,8 @@ public struct SeriesTable: ~Copyable {
     let valueByteLimit: Int
     /// When the batch that is being counted came, in milliseconds since 1970.
     var now: Int64 = 0
+    /// No series was last updated before this time: what idle ones are looked for by.
+    var oldestTouch = Int64.max
 
     private let hash = SeriesHash.ofThisProcess
     private var slots: UnsafeMutablePointer<UInt64>
@@ -196,6 +198,7 @@ public struct SeriesTable: ~Copyable {
         population += 1
         labelSetCount += 1
         limits.add(layout.families.count)
+        oldestTouch = min(oldestTouch, now)
         let row = row(index)
         row.initializeMemory(as: UInt8.self, repeating: 0, count: layout.stride)
         row.storeBytes(of: code, toByteOffset: SeriesLayout.hash, as: UInt64.self)
