@@ -10,7 +10,7 @@ public enum PluginCatalog {
         [TailSource.declaration]
             + [
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
-                ParserFilter.declaration,
+                ParserFilter.declaration, IstioFieldsFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
@@ -72,6 +72,7 @@ public enum PluginCatalog {
             return try RecordTransformerFilter(section, hostName: context.hostName)
         case "grep": return try GrepFilter(section, hostName: context.hostName)
         case "parser": return try ParserFilter(section, hostName: context.hostName)
+        case "istio_fields": return try IstioFieldsFilter(section, registry: context.registry)
         default:
             throw SectionError(
                 section.element.location, "there is no filter `\(section.type)`",
