@@ -62,16 +62,6 @@ func records(_ text: String, by content: String) throws -> [Record] {
     return batch.rows.indices.map { batch.record(row: $0) }
 }
 
-/// A gzip file of the shared cases, restored.
-func restored(_ path: String) -> [UInt8] {
-    guard let bytes = SharedCases.bytes(path) else { return [] }
-    var buffer = ByteBuffer()
-    let isWhole = bytes.withUnsafeBytes {
-        Gzip.restore($0, limit: 1 << 28, into: &buffer)
-    }
-    return isWhole ? Array(buffer.bytes) : []
-}
-
 /// A generator of numbers with a seed, so that a failure can be repeated (xorshift64*).
 struct SeededNumbers: RandomNumberGenerator {
     private var state: UInt64

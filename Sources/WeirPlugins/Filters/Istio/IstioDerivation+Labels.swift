@@ -119,7 +119,7 @@ extension IstioDerivation {
         let isGRPC = kind == .http && isGRPC
         set(
             values, .requestProtocol,
-            kind == .tcp ? .literal("tcp") : isGRPC ? .literal("grpc") : .literal("http"))
+            kind != .http ? .literal("tcp") : isGRPC ? .literal("grpc") : .literal("http"))
         let code = text(.responseCode)
         values[IstioLabel.responseCode.index] = code.or(.literal("0"))
         values[IstioLabel.grpcResponseStatus.index] = isGRPC ? text(.grpcStatus) : .none

@@ -40,7 +40,7 @@ struct IstioMetricsSettings {
         static let removeLabels = Parameter.list(
             "remove_labels", default: [], "Labels to leave out of all metrics.")
         static let rollUp = Parameter<RollUp>.choice(
-            "roll_up", default: .none,
+            "roll_up", default: RollUp.none,
             "`workload` leaves out what comes from the labels and certificates of pods (app, "
                 + "version, revision, principal), `service` the workloads as well.")
         static let exemplars = Parameter.flag(

@@ -102,7 +102,7 @@ final class IstioSeries {
         case .standard(let label): labels.append(values[label.index])
         case .removed: labels.append(ByteText.none)
         case .literal(let text): labels.append(text)
-        case .subset: labels.append(derivation.subset.or(.literal("unknown")))
+        case .subset: labels.append(derivation.subsetLabel)
         case .field(let place): appendKnown(derivation.known(place))
         case .address(let place): appendKnown(derivation.known(place).withoutPort)
         case .port(let place):
@@ -142,6 +142,12 @@ struct IstioCountedEvent: ~Copyable {
 }
 
 extension IstioDerivation {
+    /// The subset; empty where a service was asked for as a whole, `unknown` where no cluster is named.
+    @inline(__always)
+    var subsetLabel: ByteText {
+        cluster.isEmpty && !hasIstioServerName ? .literal("unknown") : subset
+    }
+
     /// The text of a field by its place in the table; empty where it is missing.
     @inline(__always)
     func known(_ place: Int) -> ByteText {
