@@ -28,13 +28,14 @@ struct EnvoyTruth {
 
     /// The samples of a metric in the dump of Envoy's own metrics.
     func samples(_ name: String) -> [Sample] {
-        lines.compactMap { line in
+        lines.compactMap { (line) -> Sample? in
             guard line.hasPrefix("\(name){"), let end = line.lastIndex(of: "}") else { return nil }
             var labels: [String: String] = [:]
             let inner = line[line.index(after: line.firstIndex(of: "{") ?? end)..<end]
-            for part in inner.split(separator: "\",") {
+            for part in "\(inner),".split(separator: "\",") {
                 let pair = part.split(separator: "=\"", maxSplits: 1, omittingEmptySubsequences: false)
-                labels[String(pair[0])] = String(pair[1].filter { $0 != "\"" })
+                labels[String(pair[0])] = String(pair[1]).replacing("\\\"", with: "\"")
+                    .replacing("\\\\", with: "\\")
             }
             let value = line[line.index(after: end)...].filter { $0 != " " }
             return UInt64(value).map { Sample(labels: labels, value: $0) }

@@ -122,7 +122,8 @@ extension IstioDerivation {
             kind != .http ? .literal("tcp") : isGRPC ? .literal("grpc") : .literal("http"))
         let code = text(.responseCode)
         values[IstioLabel.responseCode.index] = code.or(.literal("0"))
-        values[IstioLabel.grpcResponseStatus.index] = isGRPC ? text(.grpcStatus) : .none
+        values[IstioLabel.grpcResponseStatus.index] =
+            isGRPC ? GRPCStatus.number(text(.grpcStatus)) : .none
         values[IstioLabel.responseFlags.index] = rawText(IstioField.responseFlags.rawValue)
             .or(.literal("-"))
         set(values, .connectionSecurityPolicy, securityPolicy)
@@ -214,6 +215,31 @@ extension IstioDerivation {
         peer.revision = next()
         peer.cluster = next()
         return peer
+    }
+}
+
+/// The status codes of gRPC (grpc: `doc/statuscodes.md`).
+enum GRPCStatus {
+    private static let names: [(camel: StaticString, snake: StaticString, number: StaticString)] = [
+        ("OK", "OK", "0"), ("Canceled", "CANCELLED", "1"), ("Unknown", "UNKNOWN", "2"),
+        ("InvalidArgument", "INVALID_ARGUMENT", "3"),
+        ("DeadlineExceeded", "DEADLINE_EXCEEDED", "4"), ("NotFound", "NOT_FOUND", "5"),
+        ("AlreadyExists", "ALREADY_EXISTS", "6"), ("PermissionDenied", "PERMISSION_DENIED", "7"),
+        ("ResourceExhausted", "RESOURCE_EXHAUSTED", "8"),
+        ("FailedPrecondition", "FAILED_PRECONDITION", "9"), ("Aborted", "ABORTED", "10"),
+        ("OutOfRange", "OUT_OF_RANGE", "11"), ("Unimplemented", "UNIMPLEMENTED", "12"),
+        ("Internal", "INTERNAL", "13"), ("Unavailable", "UNAVAILABLE", "14"),
+        ("DataLoss", "DATA_LOSS", "15"), ("Unauthenticated", "UNAUTHENTICATED", "16"),
+    ]
+
+    /// The number of a status that Envoy wrote as a number or, as `%GRPC_STATUS%` does, by its name;
+    /// what is neither stays as it is.
+    static func number(_ text: ByteText) -> ByteText {
+        guard let first = text.first, first &- UInt8(ascii: "0") > 9 else { return text }
+        for name in names where text.isSame(as: name.camel) || text.isSame(as: name.snake) {
+            return .literal(name.number)
+        }
+        return text
     }
 }
 

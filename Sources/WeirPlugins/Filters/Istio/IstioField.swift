@@ -73,7 +73,7 @@ enum IstioField: Int, CaseIterable {
         case .upstreamLocalSAN: ["upstream_local_uri_san"]
         case .wireBytesReceived: ["wire_bytes_received", "downstream_wire_bytes_received"]
         case .wireBytesSent: ["wire_bytes_sent", "downstream_wire_bytes_sent"]
-        case .grpcStatus: ["grpc_status", "grpc_status_number"]
+        case .grpcStatus: ["grpc_status_number", "grpc_status"]
         case .contentType: ["content_type", "req_content_type"]
         case .requestMessages:
             [

@@ -28,7 +28,7 @@ struct ExtraFields {
 
     /// The place in the table of a field of one of these names.
     mutating func place(of names: [String]) -> Int {
-        let known = IstioField.allCases.first { $0.keys[0] == names[0] }
+        let known = IstioField.allCases.first { $0.keys.contains(names[0]) }
         if let known { return known.rawValue }
         if let index = keys.firstIndex(of: names) { return IstioField.allCases.count + index }
         keys.append(names)

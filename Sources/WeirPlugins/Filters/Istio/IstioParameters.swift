@@ -35,7 +35,7 @@ enum IstioParameters {
         options.namespace = section[namespace]
         options.domain = section[domain]
         for attribute in section.section("fields")?.element.attributes ?? [] {
-            let known = IstioField.allCases.first { $0.keys[0] == attribute.name }
+            let known = IstioField.allCases.first { $0.keys.contains(attribute.name) }
             guard let known else {
                 let names = IstioField.allCases.map { $0.keys[0] }
                 throw SectionError(
