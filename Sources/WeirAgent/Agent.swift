@@ -16,6 +16,7 @@ public final class Agent: Sendable {
     private let systemContent: String
     private let logger: Logger
     private let clock = SystemClock()
+    private let series: SeriesCatalog
 
     /// The address of the admin server that the configuration asks for.
     public var adminAddress: (host: String, port: Int) { (system.adminBind, system.adminPort) }
@@ -46,6 +47,7 @@ public final class Agent: Sendable {
             nodeName: system.nodeName ?? files.environment("K8S_NODE_NAME") ?? hostName,
             registry: registry, refusals: deadLetter, outputByteLimit: system.bufferByteLimit,
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
+        series = context.series
         var builder = PipelineBuilder(configuration, context: context, former: kept)
         pipeline = try builder.build(deadLetter: deadLetter, log: { reports.router($0) })
         sources = Mutex(pipeline.sources)
@@ -95,6 +97,7 @@ public final class Agent: Sendable {
     /// Starts the outputs, then the sources.
     public func start() throws(ComponentError) {
         pipeline.relay.point(to: pipeline.router)
+        series.activate()
         for part in pipeline.outputs { try part.output.start() }
         for part in pipeline.sources {
             open(part)
@@ -171,6 +174,7 @@ public final class Agent: Sendable {
         }
         for part in running where !keys.contains(part.key) { part.source.close() }
         pipeline.relay.point(to: pipeline.router)
+        series.activate()
         let known = Set(former.pipeline.outputs.map { ObjectIdentifier($0.output) })
         let coming = pipeline.outputs.filter { !known.contains(ObjectIdentifier($0.output)) }
         do throws(ComponentError) {

@@ -135,7 +135,8 @@ struct PipelineBuilder {
         case .filter:
             let context = context
             let filter = noted { () throws(SectionError) in
-                try PluginCatalog.filter(rule.component.section, context: context)
+                try PluginCatalog.filter(
+                    rule.component.section, name: rule.component.name, context: context)
             }
             guard let filter else { return nil }
             action = .filter(

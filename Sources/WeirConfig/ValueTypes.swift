@@ -90,6 +90,12 @@ public struct ValueError: Error, Equatable, Sendable {
     public var message: String
     /// How to mend it.
     public var help: String
+
+    /// An error by its parts.
+    public init(message: String, help: String) {
+        self.message = message
+        self.help = help
+    }
 }
 
 /// Readers of the texts of typed parameters (Fluentd: `lib/fluent/config/types.rb`), stricter where

@@ -38,6 +38,22 @@ func isWellFormedUTF8(_ p: UnsafePointer<UInt8>, _ length: Int) -> Bool {
     return true
 }
 
+/// Whether bytes are well-formed UTF-8.
+public func isWellFormedUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return true }
+    return isWellFormedUTF8(start, bytes.count)
+}
+
+/// Appends the bytes with each maximal malformed part replaced by U+FFFD.
+/// - Returns: How many replacements were made.
+@discardableResult
+public func appendRepairingUTF8(
+    _ bytes: UnsafeRawBufferPointer, to buffer: inout ByteBuffer
+) -> Int {
+    guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return 0 }
+    return appendRepairingUTF8(start, bytes.count, to: &buffer)
+}
+
 /// Appends the bytes with each maximal malformed part replaced by U+FFFD.
 /// - Returns: How many replacements were made.
 @discardableResult

@@ -1,4 +1,5 @@
 import Synchronization
+import WeirCore
 
 /// What a metric counts: its name, help and type, as Prometheus shows them.
 public struct MetricDescription: Sendable, Hashable {
@@ -36,14 +37,6 @@ public final class Registry: Sendable {
         case counter(Counter)
         case gauge(Gauge)
         case histogram(Histogram)
-
-        var typeName: String {
-            switch self {
-            case .counter: "counter"
-            case .gauge: "gauge"
-            case .histogram: "histogram"
-            }
-        }
     }
 
     struct Family: Sendable {
@@ -55,9 +48,40 @@ public final class Registry: Sendable {
     public static let seriesLimit = 50_000
 
     let families = Mutex<[String: Family]>([:])
+    private let shown = Mutex(Shown())
+    /// What all groups' series count against.
+    public let seriesBudget: SeriesBudget
 
     /// An empty registry.
-    public init() {}
+    /// - Parameter seriesLimit: Most series of all groups together.
+    public init(seriesLimit: Int = Registry.seriesLimit) {
+        seriesBudget = SeriesBudget(limit: seriesLimit)
+    }
+
+    /// What the running configuration shows besides the registry's own metrics.
+    struct Shown {
+        var groups: [SeriesGroup] = []
+        /// Called before every scrape: they bring gauges up to date.
+        var preparations: [@Sendable (_ now: Timestamp) -> Void] = []
+    }
+
+    /// The groups that are shown.
+    public var shownGroups: [SeriesGroup] { shown.withLock { $0.groups } }
+
+    /// Shows these groups and no others.
+    func show(_ next: Shown) { shown.withLock { $0 = next } }
+
+    /// The group that is shown and declared so.
+    func group(like declaration: SeriesGroup.Declaration) -> SeriesGroup? {
+        shownGroups.first { $0.declaration == declaration }
+    }
+
+    /// Brings everything up to date for a scrape, and lets idle series go.
+    func prepareScrape(now: Timestamp) {
+        let shown = shown.withLock { $0 }
+        for prepare in shown.preparations { prepare(now) }
+        for group in shown.groups { group.expire(now: now) }
+    }
 
     /// The counter with these labels, made at zero when there is none.
     public func counter(_ description: MetricDescription, _ labels: [Label] = []) -> Counter {

@@ -10,7 +10,8 @@ public enum PluginCatalog {
         [TailSource.declaration]
             + [
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
-                ParserFilter.declaration,
+                ParserFilter.declaration, IstioFieldsFilter.declaration,
+                IstioMetricsFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
@@ -65,13 +66,17 @@ public enum PluginCatalog {
 
     /// The filter that a section describes.
     public static func filter(
-        _ section: Section, context: PluginContext
+        _ section: Section, name: String, context: PluginContext
     ) throws(SectionError) -> any Filter {
         switch section.type {
         case "record_transformer":
             return try RecordTransformerFilter(section, hostName: context.hostName)
         case "grep": return try GrepFilter(section, hostName: context.hostName)
         case "parser": return try ParserFilter(section, hostName: context.hostName)
+        case "istio_fields": return try IstioFieldsFilter(section, registry: context.registry)
+        case "istio_metrics":
+            return try IstioMetricsFilter(
+                section, name: name, catalog: context.series, clock: context.clock)
         default:
             throw SectionError(
                 section.element.location, "there is no filter `\(section.type)`",

@@ -11,6 +11,8 @@ public struct PluginContext: Sendable {
     public var nodeName: String
     /// Where components tell of themselves.
     public var registry: Registry
+    /// The metrics that components count events in, by name.
+    public var series: SeriesCatalog
     /// Time.
     public var clock: any PipelineClock
     /// Takes what components refuse.
@@ -32,6 +34,7 @@ public struct PluginContext: Sendable {
         self.hostName = hostName
         self.nodeName = nodeName
         self.registry = registry
+        series = SeriesCatalog(registry: registry)
         self.clock = clock
         self.refusals = refusals
         self.outputByteLimit = outputByteLimit

@@ -1,5 +1,6 @@
 import Glibc
 import WeirCore
+import WeirHost
 
 /// The data that stands beside the project in `../shared`: cases captured from other programs.
 ///
@@ -32,6 +33,16 @@ public enum SharedCases {
             if count == 0 { return bytes }
             bytes += room[..<count]
         }
+    }
+
+    /// The bytes of a gzip file, restored; none where the file is not there or not whole.
+    public static func restored(_ path: String) -> [UInt8] {
+        guard let bytes = bytes(path) else { return [] }
+        var buffer = ByteBuffer()
+        let isWhole = bytes.withUnsafeBytes {
+            Gzip.restore($0, limit: 1 << 28, into: &buffer)
+        }
+        return isWhole ? Array(buffer.bytes) : []
     }
 
     /// The objects of a file with one JSON object a line.

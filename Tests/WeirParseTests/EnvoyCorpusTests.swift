@@ -17,7 +17,7 @@ struct EnvoyCorpusTests {
         _ proxy: String, _ name: String, by content: String = "@type envoy"
     ) throws -> (batch: EventBatch, parser: EnvoyParser) {
         let parser = try #require(try parser(content) as? EnvoyParser)
-        let bytes = restored("corpus/envoy/logs/\(proxy)/\(name).log.gz")
+        let bytes = SharedCases.restored("corpus/envoy/logs/\(proxy)/\(name).log.gz")
         return (batch(bytes, by: parser), parser)
     }
 

@@ -32,7 +32,7 @@ private struct CapturedFormat {
         ambiguous = Set(
             fields.indices.filter { names.contains(fields[$0].array?.first?.string ?? "") })
         isUnambiguous = judgement["unambiguous"]?.bool ?? false
-        bytes = restored("corpus/envoy-formats/\(log)")
+        bytes = SharedCases.restored("corpus/envoy-formats/\(log)")
         starts = (record["record_starts"]?.array ?? []).compactMap { $0.integer.map(Int.init) }
     }
 }
@@ -41,7 +41,7 @@ private struct CapturedFormat {
 struct EnvoyFormatCorpusTests {
     /// The JSON log of the same streams: its keys are the operators.
     private static let reference: [Record] = {
-        let bytes = restored("corpus/envoy-formats/reference.json.log.gz")
+        let bytes = SharedCases.restored("corpus/envoy-formats/reference.json.log.gz")
         return bytes.split(separator: 0x0a).compactMap { line in
             // Envoy writes an infinite number as `inf`, which is not JSON.
             let text = String(decoding: line, as: UTF8.self).replacing("\":inf", with: "\":null")
@@ -94,7 +94,7 @@ struct EnvoyFormatCorpusTests {
             guard record["kind"] == .string("json"), let log = record["log"]?.string else {
                 continue
             }
-            let bytes = restored("corpus/envoy-formats/\(log)")
+            let bytes = SharedCases.restored("corpus/envoy-formats/\(log)")
             let batch = batch(bytes, by: try parser("@type envoy"))
             let broken = record["lines_not_json"]?.integer ?? 0
             #expect(batch.failures.count == Int(broken) && batch.rows.count == 524 - Int(broken))

@@ -61,13 +61,3 @@ func records(_ text: String, by content: String) throws -> [Record] {
     let batch = batch(Array(text.utf8), by: try parser(content))
     return batch.rows.indices.map { batch.record(row: $0) }
 }
-
-/// A gzip file of the shared cases, restored.
-func restored(_ path: String) -> [UInt8] {
-    guard let bytes = SharedCases.bytes(path) else { return [] }
-    var buffer = ByteBuffer()
-    let isWhole = bytes.withUnsafeBytes {
-        Gzip.restore($0, limit: 1 << 28, into: &buffer)
-    }
-    return isWhole ? Array(buffer.bytes) : []
-}

@@ -52,6 +52,8 @@ public struct LogReplay {
         let tag = options.tag.replacing(
             "*", with: file.path.split(separator: "/").joined(separator: "."))
         let batch = EventBatch(blockCapacity: Self.blockByteLimit)
+        // Of its own for each file: filters count each place of an origin once.
+        let origin = Array(file.path.utf8).withUnsafeBytes { Origin(hashing: $0) }
         let bytes = file.bytes.last == 0x0a ? file.bytes : file.bytes + [0x0a]
         var failures = 0
         var place = 0
@@ -61,7 +63,7 @@ public struct LogReplay {
             batch.reset()
             bytes[place..<end].withUnsafeBytes { batch.fillBlock(copying: $0) }
             batch.tag = tag
-            batch.origin = Origin(high: 0, low: 0)
+            batch.origin = origin
             var used = batch.cutLines(position: UInt64(place))
             guard used > 0 else {
                 size *= 2

@@ -1,7 +1,7 @@
 import Testing
 import WeirMetrics
 
-@Suite("The text exposition") struct TextExpositionTests {
+@Suite("The registry's own metrics") struct OwnMetricsTests {
     @Test func `shows counters, gauges and histograms ordered by name and labels`() {
         let registry = Registry()
         let lines = MetricDescription("weir_lines_total", "Lines read.")

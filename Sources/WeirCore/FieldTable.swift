@@ -1,0 +1,149 @@
+// Hot path: how filters that need many fields read every row.
+
+/// Finds a fixed list of top-level fields in the rows of batches: resolved once per shape, not once
+/// per row, and remembered from batch to batch.
+///
+/// One thread at a time. What ``text(_:)`` gives is valid until the batch is written to.
+public final class FieldTable {
+    /// Most shapes remembered; beyond them a log does not have formats but random keys.
+    public static let shapeLimit = 256
+
+    /// Where a shape keeps one of the fields.
+    private struct Place {
+        var field: Int
+        var index: Int
+    }
+
+    private final class Plan {
+        let shape: Shape
+        let places: [Place]
+
+        init(shape: Shape, places: [Place]) {
+            self.shape = shape
+            self.places = places
+        }
+    }
+
+    /// The names of each field, the preferred one first.
+    public let names: [[String]]
+    private var plans: [ObjectIdentifier: Plan] = [:]
+    private var batchPlans: [Plan?] = []
+    private var plan: Plan?
+    private var planShape = -1
+    private var edits: [Place] = []
+    @usableFromInline let slots: UnsafeMutablePointer<Slot>
+    @usableFromInline var block: UnsafePointer<UInt8>
+    @usableFromInline var arena: UnsafePointer<UInt8>
+    private let nowhere: UnsafeMutablePointer<UInt8>
+
+    /// A table of fields, each by one name or several of which the first present one counts.
+    public init(_ names: [[String]]) {
+        self.names = names
+        slots = .allocate(capacity: max(names.count, 1))
+        slots.initialize(repeating: .absent, count: names.count)
+        nowhere = .allocate(capacity: 64)
+        nowhere.initialize(repeating: 0, count: 64)
+        block = UnsafePointer(nowhere)
+        arena = UnsafePointer(nowhere)
+    }
+
+    deinit {
+        slots.deallocate()
+        nowhere.deallocate()
+    }
+
+    /// Before the rows of a batch, and after every new edit column.
+    public func look(at batch: EventBatch) {
+        plan = nil
+        planShape = -1
+        batchPlans.removeAll(keepingCapacity: true)
+        edits.removeAll(keepingCapacity: true)
+        for (field, names) in names.enumerated() {
+            for name in names.reversed() {
+                let column = batch.columns.firstIndex { $0.key.hasSameBytes(as: name) }
+                if let column { edits.append(Place(field: field, index: column)) }
+            }
+        }
+    }
+
+    /// Finds the fields of a row.
+    @inline(__always)
+    public func load(row: Int, of batch: EventBatch) {
+        let shape = Int(batch.rows[row].shape)
+        if shape != planShape { choose(shape, batch) }
+        block = batch.pointer(0)
+        arena = batch.arena.pointer
+        guard let plan else { return }
+        if !edits.isEmpty {
+            for edit in edits { slots[edit.field] = .absent }
+        }
+        let first = batch.slots + Int(batch.rows[row].firstSlot)
+        for place in plan.places { slots[place.field] = first[place.index] }
+        if !edits.isEmpty { applyEdits(row, batch) }
+    }
+
+    private func applyEdits(_ row: Int, _ batch: EventBatch) {
+        for edit in edits {
+            let slot = batch.columns[edit.index].slots[row]
+            if slot.type == .absent { continue }
+            slots[edit.field] = slot.type == .removed ? .absent : slot
+        }
+    }
+
+    @inline(never)
+    private func choose(_ index: Int, _ batch: EventBatch) {
+        while batchPlans.count < batch.shapes.count { batchPlans.append(nil) }
+        let chosen = batchPlans[index] ?? plan(for: batch.shapes[index])
+        batchPlans[index] = chosen
+        plan = chosen
+        planShape = index
+        slots.update(repeating: .absent, count: names.count)
+    }
+
+    private func plan(for shape: Shape) -> Plan {
+        if let known = plans[ObjectIdentifier(shape)] { return known }
+        var places: [Place] = []
+        for (field, names) in names.enumerated() {
+            let index = names.lazy.compactMap { shape.index(of: $0) }.first
+            if let index { places.append(Place(field: field, index: index)) }
+        }
+        if plans.count >= Self.shapeLimit { plans.removeAll(keepingCapacity: true) }
+        let made = Plan(shape: shape, places: places)
+        plans[ObjectIdentifier(shape)] = made
+        return made
+    }
+
+    /// The slot of a field in the row that was loaded.
+    @inlinable @inline(__always)
+    public func slot(_ field: Int) -> Slot { slots[field] }
+
+    /// The text of a field in the row that was loaded: of strings as they stand in their slot, of
+    /// numbers their digits; empty for null, booleans and fields that are not there.
+    @inlinable @inline(__always)
+    public func text(_ field: Int) -> UnsafeRawBufferPointer {
+        let slot = slots[field]
+        let base = slot.offset & Slot.arenaBit == 0 ? block : arena
+        return UnsafeRawBufferPointer(
+            start: base + Int(slot.offset & ~Slot.arenaBit), count: slot.length)
+    }
+}
+
+extension EventBatch {
+    /// A string slot for text that lies in the batch's own bytes, without a copy.
+    ///
+    /// - Parameter isPlain: Whether JSON need not escape the text.
+    /// - Returns: `nil` for text that lies elsewhere.
+    @inline(__always)
+    public func slot(sharing text: UnsafeRawBufferPointer, isPlain: Bool) -> Slot? {
+        guard let start = text.baseAddress else { return nil }
+        let type: FieldType = isPlain ? .plain : .raw
+        let place = start - UnsafeRawPointer(pointer(0))
+        if place >= 0, place &+ text.count <= blockCount {
+            return Slot(type, offset: UInt32(truncatingIfNeeded: place), length: text.count)
+        }
+        let distance = start - UnsafeRawPointer(arena.pointer)
+        guard distance >= 0, distance &+ text.count <= arena.count else { return nil }
+        return Slot(
+            type, offset: UInt32(truncatingIfNeeded: distance) | Slot.arenaBit, length: text.count)
+    }
+}

@@ -1,0 +1,154 @@
+// Hot path: once per label of every event that is counted.
+import WeirCore
+
+/// The values of a label set, in the order of the group's label names, as bytes.
+///
+/// Made once and filled anew for every event; filling it allocates nothing once it has grown.
+public struct LabelValues: ~Copyable {
+    /// Follows every value, so that `ab`,`c` and `a`,`bc` differ in their bytes. Never in UTF-8.
+    static let separator: UInt8 = 0xff
+
+    private var base: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private(set) var byteCount = 0
+    private var ends: UnsafeMutablePointer<UInt32>
+    private let endCapacity: Int
+    /// How many values are whole.
+    public private(set) var count = 0
+
+    /// No values yet, with room for those of `labelCount` labels.
+    public init(labelCount: Int) {
+        capacity = 1024
+        base = .allocate(capacity: capacity + ByteBuffer.padding)
+        base.initialize(repeating: 0, count: capacity + ByteBuffer.padding)
+        endCapacity = max(labelCount, 1)
+        ends = .allocate(capacity: endCapacity)
+        ends.initialize(repeating: 0, count: endCapacity)
+    }
+
+    deinit {
+        base.deallocate()
+        ends.deallocate()
+    }
+
+    /// Forgets the values.
+    @inline(__always)
+    public mutating func removeAll() {
+        byteCount = 0
+        count = 0
+    }
+
+    /// Adds a value.
+    @inline(__always)
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        extend(bytes)
+        endValue()
+    }
+
+    /// Adds a value.
+    @inline(__always)
+    public mutating func append(_ literal: StaticString) {
+        extend(literal)
+        endValue()
+    }
+
+    /// Adds a value.
+    public mutating func append(_ text: String) {
+        extend(text)
+        endValue()
+    }
+
+    /// Writes a part of the next value; ``endValue()`` makes it whole.
+    @inline(__always)
+    public mutating func extend(_ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress else { return }
+        write(start, bytes.count)
+    }
+
+    /// Writes a part of the next value.
+    @inline(__always)
+    public mutating func extend(_ literal: StaticString) {
+        write(UnsafeRawPointer(literal.utf8Start), literal.utf8CodeUnitCount)
+    }
+
+    /// Writes a part of the next value.
+    public mutating func extend(_ text: String) {
+        var text = text
+        text.withUTF8 { extend(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Ends the value that was written in parts; without parts it is empty.
+    @inline(__always)
+    public mutating func endValue() {
+        precondition(count < endCapacity, "one value for each label")
+        if byteCount == capacity { grow(1) }
+        base[byteCount] = Self.separator
+        byteCount &+= 1
+        ends[count] = UInt32(truncatingIfNeeded: byteCount)
+        count &+= 1
+    }
+
+    /// The bytes of a value, readable 16 bytes beyond their end.
+    @inline(__always)
+    func value(_ index: Int) -> UnsafeRawBufferPointer {
+        let start = index == 0 ? 0 : Int(ends[index &- 1])
+        return UnsafeRawBufferPointer(start: base + start, count: Int(ends[index]) &- 1 &- start)
+    }
+
+    /// Where a value ends, its separator included.
+    @inline(__always)
+    func end(_ index: Int) -> Int { Int(ends[index]) }
+
+    /// All bytes, separators included, readable 16 bytes beyond their end.
+    @inline(__always)
+    var start: UnsafeRawPointer { UnsafeRawPointer(base) }
+
+    @inline(__always)
+    private mutating func write(_ source: UnsafeRawPointer, _ length: Int) {
+        if capacity &- byteCount < length { grow(length) }
+        let to = UnsafeMutableRawPointer(base + byteCount)
+        byteCount &+= length
+        // Overlapping loads: no byte outside of the value is read.
+        switch length {
+        case 16...:
+            var place = 0
+            let last = length &- 16
+            while place < last {
+                to.storeBytes(
+                    of: source.loadUnaligned(fromByteOffset: place, as: SIMD2<UInt64>.self),
+                    toByteOffset: place, as: SIMD2<UInt64>.self)
+                place &+= 16
+            }
+            to.storeBytes(
+                of: source.loadUnaligned(fromByteOffset: last, as: SIMD2<UInt64>.self),
+                toByteOffset: last, as: SIMD2<UInt64>.self)
+        case 8...:
+            let head = source.loadUnaligned(as: UInt64.self)
+            let tail = source.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
+            to.storeBytes(of: head, as: UInt64.self)
+            to.storeBytes(of: tail, toByteOffset: length &- 8, as: UInt64.self)
+        case 4...:
+            let head = source.loadUnaligned(as: UInt32.self)
+            let tail = source.loadUnaligned(fromByteOffset: length &- 4, as: UInt32.self)
+            to.storeBytes(of: head, as: UInt32.self)
+            to.storeBytes(of: tail, toByteOffset: length &- 4, as: UInt32.self)
+        default:
+            for place in 0..<length {
+                to.storeBytes(
+                    of: source.load(fromByteOffset: place, as: UInt8.self), toByteOffset: place,
+                    as: UInt8.self)
+            }
+        }
+    }
+
+    @inline(never)
+    private mutating func grow(_ extra: Int) {
+        let size = capacity * 2 + extra
+        let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: size + ByteBuffer.padding)
+        moved.initialize(repeating: 0, count: size + ByteBuffer.padding)
+        moved.update(from: base, count: byteCount)
+        base.deallocate()
+        base = moved
+        capacity = size
+    }
+}
