@@ -17,6 +17,8 @@ public final class Agent: Sendable {
     private let logger: Logger
     private let clock = SystemClock()
     private let series: SeriesCatalog
+    private let checkpoint: SeriesCheckpoint?
+    private let checkpointPath: String?
 
     /// The address of the admin server that the configuration asks for.
     public var adminAddress: (host: String, port: Int) { (system.adminBind, system.adminPort) }
@@ -24,9 +26,10 @@ public final class Agent: Sendable {
     /// The agent of a configuration.
     /// - Parameter former: The agent in whose place it comes by ``takeOver(from:)``; outputs that
     ///   have not changed are kept.
+    /// - Parameter checkpoint: What keeps counted series over restarts of the process.
     public init(
         _ configuration: PipelineConfiguration, registry: Registry, files: any ConfigFiles,
-        logger: Logger, former: Agent? = nil
+        logger: Logger, former: Agent? = nil, checkpoint: SeriesCheckpoint? = nil
     ) throws(ConfigurationError) {
         if configuration.diagnostics.hasErrors {
             throw ConfigurationError(configuration.diagnostics)
@@ -39,30 +42,37 @@ public final class Agent: Sendable {
         self.logger = logger
         let reports = AgentReports(logger)
         let deadLetter = DeadLetterFile(
-            path: Self.deadLetterPath(configuration, system), registry: registry,
+            path: Self.path(
+                system.deadLetterPath, beside: configuration, suffix: ".dead-letter")
+                ?? "weir.dead-letter", registry: registry,
             log: { reports.deadLetter($0) })
         let hostName = files.hostName
-        let context = PluginContext(
+        self.checkpoint = checkpoint
+        checkpointPath = Self.path(
+            system.seriesCheckpointPath, beside: configuration, suffix: ".series")
+        var context = PluginContext(
             hostName: hostName,
             nodeName: system.nodeName ?? files.environment("K8S_NODE_NAME") ?? hostName,
             registry: registry, refusals: deadLetter, outputByteLimit: system.bufferByteLimit,
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
+        context.checkpoint = checkpoint
         series = context.series
         var builder = PipelineBuilder(configuration, context: context, former: kept)
         pipeline = try builder.build(deadLetter: deadLetter, log: { reports.router($0) })
         sources = Mutex(pipeline.sources)
     }
 
-    private static func deadLetterPath(
-        _ configuration: PipelineConfiguration, _ system: SystemSection
-    ) -> String {
-        if let path = system.deadLetterPath { return path }
+    /// The path that `<system>` names, or else one beside the first position file.
+    private static func path(
+        _ named: String?, beside configuration: PipelineConfiguration, suffix: String
+    ) -> String? {
+        if let named { return named }
         for source in configuration.sources {
             if let path = source.section.element["pos_file"]?.value.string, !path.isEmpty {
-                return path + ".dead-letter"
+                return path + suffix
             }
         }
-        return "weir.dead-letter"
+        return nil
     }
 
     /// Reads a configuration file and all that it includes, and checks it as a whole.
@@ -98,6 +108,7 @@ public final class Agent: Sendable {
     public func start() throws(ComponentError) {
         pipeline.relay.point(to: pipeline.router)
         series.activate()
+        checkpoint?.begin(checkpointPath, series)
         for part in pipeline.outputs { try part.output.start() }
         for part in pipeline.sources {
             open(part)
@@ -121,6 +132,7 @@ public final class Agent: Sendable {
         for part in sources { part.source.stop() }
         let isDelivered = stop(pipeline.outputs)
         for part in sources { part.source.close() }
+        checkpoint?.save()
         if !isDelivered {
             logger.warning(
                 "some events were not delivered in time; they are read again at the next start")
@@ -175,6 +187,7 @@ public final class Agent: Sendable {
         for part in running where !keys.contains(part.key) { part.source.close() }
         pipeline.relay.point(to: pipeline.router)
         series.activate()
+        checkpoint?.keep(checkpointPath, series)
         let known = Set(former.pipeline.outputs.map { ObjectIdentifier($0.output) })
         let coming = pipeline.outputs.filter { !known.contains(ObjectIdentifier($0.output)) }
         do throws(ComponentError) {

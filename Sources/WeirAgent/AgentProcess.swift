@@ -6,6 +6,7 @@ import WeirConfig
 import WeirCore
 import WeirMetrics
 import WeirPipeline
+import WeirPlugins
 
 /// `weir run`: an agent in this process, moved by signals.
 ///
@@ -24,6 +25,7 @@ public final class AgentProcess {
     private let files: any ConfigFiles
     private let registry = Registry()
     private let logger: Logger
+    private let checkpoint: SeriesCheckpoint
     private let reloads: Counter
     private let refusedReloads: Counter
     private var server: AdminServer?
@@ -33,6 +35,8 @@ public final class AgentProcess {
         self.path = path
         self.files = files
         logger = Logger(label: "weir") { _ in AgentLogHandler() }
+        let reports = AgentReports(logger)
+        checkpoint = SeriesCheckpoint(registry: registry) { reports.checkpoint($0) }
         reloads = registry.counter(
             MetricDescription("weir_reloads_total", "Configurations that were taken anew."))
         refusedReloads = registry.counter(
@@ -96,9 +100,15 @@ public final class AgentProcess {
 
     private func startServer(_ agent: Agent) throws(ComponentError) -> AdminServer {
         let (host, port) = agent.adminAddress
-        let registry = registry
+        let (registry, checkpoint) = (registry, checkpoint)
         return try AdminServer(
-            host: host, port: port, metrics: { registry.textExposition() },
+            host: host, port: port,
+            metrics: {
+                let text = registry.textExposition()
+                // Nobody may see a count that a crash could take back.
+                checkpoint.save()
+                return text
+            },
             reload: { kill(getpid(), SIGHUP) }, logger: logger)
     }
 
@@ -109,7 +119,8 @@ public final class AgentProcess {
         if !diagnostics.hasErrors {
             do throws(ConfigurationError) {
                 let agent = try Agent(
-                    configuration, registry: registry, files: files, logger: logger, former: former)
+                    configuration, registry: registry, files: files, logger: logger,
+                    former: former, checkpoint: checkpoint)
                 report(diagnostics)
                 return Running(agent: agent, configuration: configuration)
             } catch {
@@ -161,7 +172,8 @@ public final class AgentProcess {
     private func startAgain(_ configuration: PipelineConfiguration) -> Running? {
         do {
             let agent = try Agent(
-                configuration, registry: registry, files: files, logger: logger)
+                configuration, registry: registry, files: files, logger: logger,
+                checkpoint: checkpoint)
             try agent.start()
             return Running(agent: agent, configuration: configuration)
         } catch {

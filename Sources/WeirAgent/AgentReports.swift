@@ -61,6 +61,23 @@ struct AgentReports: Sendable {
         }
     }
 
+    func checkpoint(_ report: SeriesCheckpoint.Report) {
+        switch report {
+        case .restored(let path, let count):
+            logger.info(
+                "counted series go on where they were",
+                metadata: ["path": "\(path)", "label_sets": "\(count)"])
+        case .damaged(let path, let count):
+            logger.error(
+                "counted series are not all there: their file is damaged",
+                metadata: ["path": "\(path)", "lost_bytes": "\(count)"])
+        case .notWritten(let path, let reason):
+            logger.error(
+                "counted series cannot be written down; a crash would lose counts",
+                metadata: ["path": "\(path)", "reason": "\(reason)"])
+        }
+    }
+
     func router(_ report: RouterReport) {
         switch report {
         case .noMatch(let tag, let count):

@@ -17,6 +17,9 @@ struct SystemSection {
         static let deadLetter = Parameter.text(
             "dead_letter_path", default: "",
             "The file of refused events; else beside the first `pos_file`.")
+        static let seriesCheckpoint = Parameter.text(
+            "series_checkpoint_path", default: "",
+            "The file that counted series survive restarts in; else beside the first `pos_file`.")
         static let adminBind = Parameter.text(
             "admin_bind", default: "127.0.0.1", "The address of `/metrics` and health.")
         static let adminPort = Parameter.integer(
@@ -43,7 +46,8 @@ struct SystemSection {
         "system", .optional,
         parameters: [
             AnyParameter(P.logLevel), AnyParameter(P.memoryLimit), AnyParameter(P.shutdownTimeout),
-            AnyParameter(P.nodeName), AnyParameter(P.deadLetter), AnyParameter(P.adminBind),
+            AnyParameter(P.nodeName), AnyParameter(P.deadLetter), AnyParameter(P.seriesCheckpoint),
+            AnyParameter(P.adminBind),
             AnyParameter(P.adminPort), AnyParameter(P.workers),
         ],
         ignored: [
@@ -83,6 +87,8 @@ struct SystemSection {
     var nodeName: String?
     /// The file of refused events, if the user named one.
     var deadLetterPath: String?
+    /// The file of counted series, if it is named.
+    var seriesCheckpointPath: String?
     /// The address of the admin server.
     var adminBind = "127.0.0.1"
     /// The port of the admin server.
@@ -103,6 +109,9 @@ struct SystemSection {
         shutdownTimeout = section[P.shutdownTimeout]
         if !section[P.nodeName].isEmpty { nodeName = section[P.nodeName] }
         if !section[P.deadLetter].isEmpty { deadLetterPath = section[P.deadLetter] }
+        if !section[P.seriesCheckpoint].isEmpty {
+            seriesCheckpointPath = section[P.seriesCheckpoint]
+        }
         adminBind = section[P.adminBind]
         adminPort = section[P.adminPort]
     }

@@ -93,10 +93,7 @@ extension BufferedOutput {
             let wait = max(delay.nanoseconds, after?.nanoseconds ?? 0)
             entry.readyAt = now &+ wait
             parts.metrics.retries.add()
-            parts.log(
-                .retrying(
-                    output: parts.name, eventCount: entry.chunk.eventCount, reason: reason,
-                    after: .nanoseconds(Int64(clamping: wait))))
+            let eventCount = entry.chunk.eventCount
             // What is left of a chunk stays in memory: its file still has what was delivered.
             if entry.chunk.file != nil, !entry.chunk.isReduced { entry.chunk.dropBody() }
             let sizeChange = entry.chunk.settleAccount()
@@ -106,6 +103,10 @@ extension BufferedOutput {
                 state.queue.requeue(entry)
                 publish(state.queue)
             }
+            parts.log(
+                .retrying(
+                    output: parts.name, eventCount: eventCount, reason: reason,
+                    after: .nanoseconds(Int64(clamping: wait))))
         case .useSecondary, .giveUp:
             giveUp(entry.chunk, reason: reason)
         }

@@ -34,11 +34,12 @@ public enum PluginCatalog {
         }
         // Made once here, so that a mistake is found before anything runs.
         _ = try ParserCatalog.parser(parse)
-        return TailSource(
-            TailSource.Parts(
-                name: name, options: options, node: context.nodeName,
-                makeParser: { (try? ParserCatalog.parser(parse)) ?? EmptyParser() }, sink: sink,
-                registry: context.registry, log: context.tailLog))
+        var parts = TailSource.Parts(
+            name: name, options: options, node: context.nodeName,
+            makeParser: { (try? ParserCatalog.parser(parse)) ?? EmptyParser() }, sink: sink,
+            registry: context.registry, log: context.tailLog)
+        if let checkpoint = context.checkpoint { parts.beforeSaving = { checkpoint.save() } }
+        return TailSource(parts)
     }
 
     /// What a user should know of a sound source: fields of a log format that cannot be told apart.

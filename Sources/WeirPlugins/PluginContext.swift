@@ -13,6 +13,8 @@ public struct PluginContext: Sendable {
     public var registry: Registry
     /// The metrics that components count events in, by name.
     public var series: SeriesCatalog
+    /// Keeps what is counted in step with the positions of the logs.
+    public var checkpoint: SeriesCheckpoint?
     /// Time.
     public var clock: any PipelineClock
     /// Takes what components refuse.

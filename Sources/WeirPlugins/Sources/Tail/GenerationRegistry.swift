@@ -67,7 +67,8 @@ struct GenerationRegistry {
     }
 
     /// Writes the positions of all paths, if they changed.
-    mutating func save(paths: [TailedPath]) -> TailReport? {
+    /// - Parameter prepare: Called before something is written.
+    mutating func save(paths: [TailedPath], preparing prepare: () -> Void) -> TailReport? {
         guard let path else { return nil }
         var entries: [PositionEntry] = []
         var active: [GenerationEntry] = []
@@ -83,6 +84,7 @@ struct GenerationRegistry {
         if let written, written.entries == entries, written.active == active, written.age == age {
             return nil
         }
+        prepare()
         let identities = Set(active.map(\.identity))
         let remembered = known.values.filter { !identities.contains($0.entry.identity) }
             .sorted { $0.age < $1.age }.map(\.entry)

@@ -18,6 +18,9 @@ final class TailEngine {
         var log: @Sendable (TailReport) -> Void
         /// Told of folders and files worth watching.
         var watch: (String) -> Void
+        /// Called before positions are written: what was counted of the lines up to there must be
+        /// written down first.
+        var beforeSaving: () -> Void = {}
         /// Opens a file.
         var open: (String) throws(SystemError) -> OpenFile = { (path) throws(SystemError) in
             try OpenFile(path)
@@ -102,7 +105,8 @@ final class TailEngine {
 
     /// Writes down what is delivered.
     func savePositions() {
-        let problem = registry.save(paths: order.compactMap { paths[$0] })
+        let problem = registry.save(
+            paths: order.compactMap { paths[$0] }, preparing: around.beforeSaving)
         if let problem, !isReportedUnsaved { around.log(problem) }
         isReportedUnsaved = problem != nil
     }

@@ -21,6 +21,8 @@ public final class TailSource: Source {
         public var sink: any EventSink
         /// Where it tells of itself.
         public var registry: Registry
+        /// Called before positions are written.
+        public var beforeSaving: @Sendable () -> Void = {}
         /// Where notable happenings are told.
         public var log: @Sendable (TailReport) -> Void
 
@@ -75,11 +77,13 @@ public final class TailSource: Source {
         let sink = parts.sink
         let registry = parts.registry
         let log = parts.log
+        let beforeSaving = parts.beforeSaving
         makeEngine = { watch in
             TailEngine(
                 TailEngine.Surroundings(
                     options: options, node: node, parser: makeParser(), sink: sink,
-                    metrics: TailMetrics(registry, source: name), log: log, watch: watch))
+                    metrics: TailMetrics(registry, source: name), log: log, watch: watch,
+                    beforeSaving: beforeSaving))
         }
     }
 
