@@ -58,6 +58,26 @@ WEIR_INLINE uint32_t weir_spaced_mask16(const uint8_t *p) {
 #endif
 }
 
+/// One bit for each of the 16 bytes at `p` that is no ASCII letter and not one of `-./:` or a
+/// digit: what addresses are seldom made of.
+WEIR_INLINE uint32_t weir_unaddress_mask16(const uint8_t *p) {
+#if defined(__x86_64__)
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i sign = _mm_sub_epi8(v, _mm_set1_epi8('-'));
+    __m128i isLetter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+    __m128i isSign = _mm_cmpeq_epi8(_mm_min_epu8(sign, _mm_set1_epi8(13)), sign);
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(isLetter, isSign)) ^ 0xffff;
+#else
+    uint32_t mask = 0;
+    for (int i = 0; i < 16; i++) {
+        uint8_t c = p[i], letter = (uint8_t)((c | 0x20) - 'a'), sign = (uint8_t)(c - '-');
+        mask |= (uint32_t)(letter > 25 && sign > 13) << i;
+    }
+    return mask;
+#endif
+}
+
 /// One bit for each of the 16 bytes at `p` that is a control character other than tab.
 WEIR_INLINE uint32_t weir_control_mask16(const uint8_t *p) {
 #if defined(__x86_64__)

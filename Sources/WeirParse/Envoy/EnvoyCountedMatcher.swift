@@ -80,8 +80,9 @@ final class EnvoyCountedMatcher {
         else { return false }
         var place = first
         var quote = headQuoteCount
+        let last = matcher.count &- 1
         for region in regions {
-            let isLast = region.last == matcher.count &- 1
+            let isLast = region.last == last
             let end = isLast ? limit : quotes[quote] &- region.quoteOffset
             guard end >= place, cut(region, line, place, end) else { return false }
             if isLast { break }
@@ -103,6 +104,7 @@ final class EnvoyCountedMatcher {
     /// Notes the places of the quotes; whether they are as many as the format's, in plain text.
     @inline(__always)
     private func findQuotes(_ line: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+        let (quotes, quoteCount) = (quotes, quoteCount)
         var count = 0
         var unplain: UInt32 = 0
         var place = 0
@@ -133,15 +135,16 @@ final class EnvoyCountedMatcher {
         _ region: Region, _ line: UnsafePointer<UInt8>, _ start: Int, _ end: Int
     ) -> Bool {
         var start = start
+        let (starts, ends) = (matcher.starts, matcher.ends)
         for field in region.first..<region.last {
             let space = Self.space(line, start, end)
             if space < 0 { return false }
-            matcher.starts[field] = start
-            matcher.ends[field] = space
+            starts[field] = start
+            ends[field] = space
             start = space &+ 1
         }
-        matcher.starts[region.last] = start
-        matcher.ends[region.last] = end
+        starts[region.last] = start
+        ends[region.last] = end
         return region.first == region.last || Self.space(line, start, end) < 0
     }
 

@@ -24,7 +24,11 @@ final class EnvoyLineMatcher {
         case integer
         case unspaced
         case headerText
+        /// Every letter, digit and one of `-./:`, and perhaps more.
+        case address
         case table
+
+        private static let addressBytes = ByteSet.letters.union(.digits).union(ByteSet("-./:"))
 
         init(_ form: EnvoyValueForm) {
             if form.kind == .integer {
@@ -35,6 +39,8 @@ final class EnvoyLineMatcher {
                 self = .unspaced
             } else if form.bytes == .headerText {
                 self = .headerText
+            } else if form.bytes.union(Self.addressBytes) == form.bytes {
+                self = .address
             } else {
                 self = .table
             }
@@ -86,7 +92,8 @@ final class EnvoyLineMatcher {
         literalOffsets = .allocate(capacity: offsets.count)
         for (place, offset) in offsets.enumerated() { literalOffsets[place] = offset }
         let bytes = format.literals.flatMap(\.self)
-        literalBytes = .allocate(capacity: bytes.count + 1)
+        literalBytes = .allocate(capacity: bytes.count + 8)
+        literalBytes.initialize(repeating: 0, count: bytes.count + 8)
         for (place, byte) in bytes.enumerated() { literalBytes[place] = byte }
         tables = .allocate(capacity: count * 256 + 1)
         for (field, form) in forms.enumerated() {
@@ -176,11 +183,23 @@ final class EnvoyLineMatcher {
     /// Whether a literal stands at a place; the line has room for it.
     @inline(__always)
     func hasLiteral(_ index: Int, _ line: UnsafePointer<UInt8>, _ place: Int) -> Bool {
-        let literal = literalBytes + literalOffsets[index]
-        for offset in 0..<literalLength(index) where line[place &+ offset] != literal[offset] {
-            return false
+        let literal = UnsafeRawPointer(literalBytes + literalOffsets[index])
+        let text = UnsafeRawPointer(line + place)
+        let length = literalLength(index)
+        var offset = 0
+        while offset &+ 8 <= length {
+            guard Self.word(literal, offset) == Self.word(text, offset) else { return false }
+            offset &+= 8
         }
-        return true
+        let rest = length &- offset
+        if rest == 0 { return true }
+        let difference = Self.word(literal, offset) ^ Self.word(text, offset)
+        return difference &<< UInt64(truncatingIfNeeded: 64 &- rest &* 8) == 0
+    }
+
+    @inline(__always)
+    private static func word(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
     /// The first place of a literal from `place` to `last`, or -1.
@@ -238,7 +257,7 @@ final class EnvoyLineMatcher {
         switch runs[field] {
         case .any, .headerText: return false
         case .unspaced: return !isSpaceFree
-        case .integer, .table: return true
+        case .integer, .address, .table: return true
         }
     }
 
@@ -268,6 +287,9 @@ final class EnvoyLineMatcher {
         case .any, .integer: return true
         case .unspaced: return isClear(line, start, end) { weir_spaced_mask16($0) }
         case .headerText: return isClear(line, start, end) { weir_control_mask16($0) }
+        case .address:
+            return isClear(line, start, end) { weir_unaddress_mask16($0) }
+                || runEnd(field, line, start, end) == end
         case .table: return runEnd(field, line, start, end) == end
         }
     }
