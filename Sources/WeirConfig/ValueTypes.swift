@@ -30,6 +30,16 @@ public struct RecordAccessor: Sendable, Hashable {
     /// The text it was read from.
     public var text: String
 
+    init(steps: [Step], text: String) {
+        self.steps = steps
+        self.text = text
+    }
+
+    /// The way to a top-level field.
+    public init(key: String) {
+        self.init(steps: [.key(key)], text: key)
+    }
+
     /// The top-level field when the way has one step.
     public var topLevelKey: String? {
         if steps.count == 1, case .key(let key) = steps[0] { key } else { nil }
@@ -126,7 +136,7 @@ public enum ValueText {
 
     /// The units of a duration by what Fluentd takes for them: a letter, and whatever follows it.
     private static let secondsByUnit: [String: Double] = [
-        "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
+        "s": 1, "S": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
         "m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
         "h": 3600, "hr": 3600, "hrs": 3600, "hour": 3600, "hours": 3600,
         "d": 86_400, "day": 86_400, "days": 86_400,
@@ -304,13 +314,17 @@ public enum ValueText {
                 }
                 rest = rest[rest.index(after: end)...]
             } else {
-                if first == "." { rest = rest.dropFirst() }
+                // Behind a bracket only a dot or another bracket goes on.
+                guard first == "." else { throw brokenAccessor(text) }
+                rest = rest.dropFirst()
                 let name = rest.prefix { $0 != "." && $0 != "[" }
                 if name.contains("]") { throw brokenAccessor(text) }
-                steps.append(.key(String(name)))
                 rest = rest.dropFirst(name.count)
+                // A dot at the end names nothing.
+                if !name.isEmpty || rest.first == "." { steps.append(.key(String(name))) }
             }
         }
+        if steps.isEmpty { throw brokenAccessor(text) }
         return RecordAccessor(steps: steps, text: text)
     }
 

@@ -74,7 +74,8 @@ public final class Regex: @unchecked Sendable {
         var names: [String] = []
         var numbers: [Int] = []
         var further: [Int: [Int]] = [:]
-        for (name, number) in groups {
+        for (short, number) in groups {
+            let name = translated.groupNames[short] ?? short
             if let place = names.firstIndex(of: name) {
                 further[place] = [numbers[place]] + (further[place] ?? [])
                 numbers[place] = number

@@ -88,7 +88,9 @@ extension TimeFormat {
         "%d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S", "%a %b %e %H:%M:%S %Y",
         "%a %b %e %H:%M:%S %z %Y",
         "%b %e %H:%M:%S %Y", "%b %e %H:%M:%S", "%b %d, %Y %H:%M:%S", "%Y%m%dT%H%M%S%z",
-        "%Y%m%d%H%M%S",
+        "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y", "%d %b %Y",
+        "%b %d %Y %H:%M:%S", "%b %d %Y", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p",
+        "%Y-%m-%d %H:%M:%S %Z",
         "%H:%M:%S",
     ].compactMap { try? TimeFormat($0) }
 }
@@ -235,7 +237,7 @@ struct TimeReader {
         }
         let sign = byte
         guard sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") else {
-            return readZoneName(into: &parts)
+            return readUniversal(into: &parts)
         }
         place += 1
         guard let hours = digits(2) else { return false }
@@ -247,17 +249,36 @@ struct TimeReader {
         return true
     }
 
+    /// Reads a zone's name or distance; a name that Ruby does not know says nothing, as in Ruby.
     private mutating func readZoneName(into parts: inout TimeParts) -> Bool {
+        if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { return readZone(into: &parts) }
+        if readUniversal(into: &parts) { return true }
+        let start = place
+        while byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a
+            || place > start && "/_".utf8.contains(byte)
+        {
+            place += 1
+        }
+        guard place > start, place - start <= 64 else { return false }
+        let name = String(decoding: bytes[start..<place], as: UTF8.self).uppercased()
+        if let hours = Self.zoneHours[name] { parts.zoneOffset = hours * 3600 }
+        return true
+    }
+
+    private mutating func readUniversal(into parts: inout TimeParts) -> Bool {
         for name in ["utc", "gmt"] where matches(name.utf8.prefix(3)) {
             place += 3
             parts.zoneOffset = 0
             return true
         }
-        if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "Z") {
-            return readZone(into: &parts)
-        }
         return false
     }
+
+    /// The zones that Ruby knows by name, in hours from UTC.
+    private static let zoneHours: [String: Int32] = [
+        "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7,
+        "MDT": -6, "PST": -8, "PDT": -7,
+    ]
 
     /// Reads `2026-11-24T09:20:39.123456+01:00`; the zone may be missing, as in Ruby's `iso8601`.
     private mutating func readISO8601(into parts: inout TimeParts) -> Bool {

@@ -20,7 +20,10 @@ public final class NoneParser: LineParser {
     /// A parser as a `<parse>` describes it.
     public init(_ section: Section) throws(SectionError) {
         shape = Shape([section[Parameters.messageKey]])
-        finisher = try makeFinisher(try ParseOptions(section), section)
+        var options = try ParseOptions(section)
+        // The line is no time, whatever its field is called.
+        options.timeKey = nil
+        finisher = try makeFinisher(options, section)
     }
 
     /// A parser without options, for lines that no `<parse>` describes.

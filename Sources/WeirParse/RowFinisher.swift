@@ -41,8 +41,9 @@ final class RowFinisher {
     /// Finishes the rows from `first` on.
     func finish(_ batch: EventBatch, from first: Int, now: Timestamp) {
         guard first < batch.rows.count else { return }
-        if needsRows { convert(batch, from: first) }
+        // The time first: it is read as it was written, whatever `types` makes of its field.
         if let key = options.timeKey { readTimes(key, batch, from: first, now: now) }
+        if needsRows { convert(batch, from: first) }
     }
 
     // MARK: Time
@@ -71,19 +72,29 @@ final class RowFinisher {
     private func time(_ slot: Slot, in batch: EventBatch, now: Timestamp) -> Timestamp? {
         switch options.timeType {
         case .float:
-            let time = batch.withText(slot) { UnixTime.parse($0) }
+            let time = unixTime(slot, in: batch)
             if time == nil, options.isTimeTypeAssumed, slot.isString {
                 return written(slot, in: batch, now: now)
             }
             return time
         case .unixtime:
-            return batch.withText(slot) { UnixTime.parse($0) }.map {
-                Timestamp(seconds: $0.seconds)
-            }
+            return unixTime(slot, in: batch).map { Timestamp(seconds: $0.seconds) }
         case .string: return written(slot, in: batch, now: now)
         case .mixed:
             return mixed(slot, in: batch, now: now)
         }
+    }
+
+    private func unixTime(_ slot: Slot, in batch: EventBatch) -> Timestamp? {
+        if let time = batch.withText(slot, { UnixTime.parse($0) }) { return time }
+        // `1.7e9` is a number of JSON, but no text of a time.
+        guard slot.type == .float, case .float(let seconds)? = batch.value(of: slot),
+            seconds >= 0, seconds < 9e15
+        else { return nil }
+        let whole = seconds.rounded(.down)
+        let nanoseconds = ((seconds - whole) * 1e9).rounded()
+        return Timestamp(
+            seconds: Int64(whole), nanoseconds: UInt32(min(max(nanoseconds, 0), 999_999_999)))
     }
 
     /// The first form that fits.
@@ -120,7 +131,7 @@ final class RowFinisher {
     // MARK: Types and nulls
 
     private func convert(_ batch: EventBatch, from first: Int) {
-        for row in first..<batch.rows.count {
+        for row in first..<batch.rows.count where !batch.rows[row].isDropped {
             for (key, value) in batch.record(row: row).fields {
                 guard let changed = converted(key, value) else { continue }
                 let column = batch.editColumn(key)

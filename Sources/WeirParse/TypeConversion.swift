@@ -63,7 +63,10 @@ enum TypeConversion {
             parts.append(String(rest[..<range.lowerBound]))
             rest = rest[range.upperBound...]
         }
-        return parts + [String(rest)]
+        parts.append(String(rest))
+        // As Ruby's `split` does.
+        while parts.last == "" { parts.removeLast() }
+        return parts
     }
 
     /// `time:format`, `time:unixtime`, `time:float`, `time:zone:format`: the time in Unix seconds.

@@ -102,6 +102,7 @@ public final class BufferedOutput: Output {
     public func write(_ batch: EventBatch, ticket: DeliveryTicket) {
         var refused: [(row: Int, reason: String)] = []
         var dropped: [DroppedChunk] = []
+        var complaints: [EncodingComplaint] = []
         let now = parts.clock.monotonicNanoseconds
         monitor.change { state in
             if parts.options.overflowAction == .dropOldestChunk {
@@ -128,12 +129,25 @@ public final class BufferedOutput: Output {
                 row = append(
                     batch, from: row, to: chunk, &state, ticket, now: now, &added, &refused)
             }
+            complaints = state.encoder.takeComplaints()
             parts.metrics.events.add(added)
             parts.metrics.bytes.add(state.queue.byteCount - before)
             publish(state.queue)
         }
         for chunk in dropped { drop(chunk) }
         if !refused.isEmpty { refuse(refused, of: batch, ticket) }
+        if !complaints.isEmpty { tell(complaints, ticket) }
+    }
+
+    private func tell(_ complaints: [EncodingComplaint], _ ticket: DeliveryTicket) {
+        let events = complaints.map { complaint in
+            RefusedEvent(
+                recordText: Array(JSONValueWriter.text(.object(complaint.record)).utf8),
+                tag: complaint.tag, time: complaint.time, component: parts.name,
+                reason: complaint.reason)
+        }
+        parts.metrics.refused.add(events.count)
+        parts.refusals.refuse(events, ticket: ticket)
     }
 
     /// Appends rows that belong to one chunk.
@@ -281,7 +295,8 @@ public final class BufferedOutput: Output {
         let isSecondaryEmpty = parts.secondary?.stop(deadline: deadline) ?? true
         return monitor.withLock { state in
             isSecondaryEmpty
-                && state.queue.queue.allSatisfy { $0.chunk.file != nil } && state.queue.staged.isEmpty
+                && state.queue.queue.allSatisfy { $0.chunk.file != nil }
+                && state.queue.staged.isEmpty
         }
     }
 }

@@ -6,6 +6,33 @@ public protocol ChunkEncoder: AnyObject {
     func begin(_ batch: EventBatch)
     /// Appends one event, or nothing when it cannot be written; then says why.
     func append(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) -> String?
+    /// What the rows since the last call were written in spite of.
+    func takeComplaints() -> [EncodingComplaint]
+}
+
+extension ChunkEncoder {
+    /// Nothing to complain of.
+    public func takeComplaints() -> [EncodingComplaint] { [] }
+}
+
+/// An event that tells of another one, which was written all the same.
+public struct EncodingComplaint: Sendable {
+    /// What is wrong with it.
+    public var record: Record
+    /// The tag under which that is told.
+    public var tag: String
+    /// The other event's time.
+    public var time: Timestamp
+    /// What is wrong, in words.
+    public var reason: String
+
+    /// A complaint by its parts.
+    public init(record: Record, tag: String, time: Timestamp, reason: String) {
+        self.record = record
+        self.tag = tag
+        self.time = time
+        self.reason = reason
+    }
 }
 
 /// What became of a chunk that was sent.

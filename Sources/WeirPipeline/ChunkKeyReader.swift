@@ -1,3 +1,4 @@
+import WeirConfig
 import WeirCore
 
 /// Reads the chunk keys of a buffer from events.
@@ -5,7 +6,7 @@ struct ChunkKeyReader {
     private let keyedByTag: Bool
     private let slotSeconds: Int64?
     private let slotZone: TimeZone
-    private let fields: [String]
+    private let fields: [RecordAccessor]
     private var readers: [ColumnReader] = []
     /// The key of every row, where it does not depend on the row.
     private(set) var constant: ChunkKey?
@@ -14,12 +15,19 @@ struct ChunkKeyReader {
         keyedByTag = options.keyedByTag
         slotSeconds = options.timeSlotSeconds.flatMap { $0 > 0 ? $0 : nil }
         slotZone = options.timeSlotZone
-        fields = options.keyedByFields
+        fields = options.keyedByFields.map { text in
+            (try? ValueText.accessor(text)) ?? RecordAccessor(key: text)
+        }
     }
 
     /// Before the first row of a batch.
     mutating func begin(_ batch: EventBatch) {
-        readers = fields.map { ColumnReader($0, in: batch) }
+        readers = fields.map { field in
+            guard case .key(let key)? = field.steps.first else {
+                return ColumnReader("", in: batch)
+            }
+            return ColumnReader(key, in: batch)
+        }
         constant = nil
         if slotSeconds == nil, fields.isEmpty {
             constant = ChunkKey(tag: keyedByTag ? batch.tag : nil)
@@ -34,7 +42,10 @@ struct ChunkKeyReader {
             key.timeSlot = slotStart(batch.rows[row].time.seconds, slotSeconds)
         }
         for index in readers.indices {
-            key.fields.append(text(readers[index].slot(row: row, in: batch), in: batch))
+            let slot = readers[index].slot(row: row, in: batch)
+            key.fields.append(
+                fields[index].topLevelKey != nil
+                    ? text(slot, in: batch) : text(fields[index].value(below: slot, in: batch)))
         }
         return key
     }
@@ -45,6 +56,14 @@ struct ChunkKeyReader {
         if overflow { return seconds }
         let rest = local % length
         return seconds &- (rest < 0 ? rest &+ length : rest)
+    }
+
+    private func text(_ value: Value?) -> String? {
+        switch value {
+        case nil, .null: nil
+        case .string(let text): text
+        case .some(let value): JSONValueWriter.text(value)
+        }
     }
 
     private func text(_ slot: Slot, in batch: EventBatch) -> String? {
@@ -58,5 +77,14 @@ struct ChunkKeyReader {
         case .integer, .float, .object, .array:
             return batch.withText(slot) { String(decoding: $0, as: UTF8.self) }
         }
+    }
+}
+
+extension RecordAccessor {
+    /// The value behind all steps but the first, of a field's slot.
+    fileprivate func value(below slot: Slot, in batch: EventBatch) -> Value? {
+        guard slot.isPresent, case .key(let key)? = steps.first, let value = batch.value(of: slot)
+        else { return nil }
+        return self.value(in: [key: value])
     }
 }

@@ -18,7 +18,8 @@ import WeirTesting
 
     private static func configuration(port: Int, path: String) -> String {
         TestConfigurations.tailToElasticsearch(port: port, path: path)
-            .replacing("<match **>", with: "<filter **>\n  @type istio_metrics\n</filter>\n<match **>")
+            .replacing(
+                "<match **>", with: "<filter **>\n  @type istio_metrics\n</filter>\n<match **>")
     }
 
     /// The count of requests by service and code, as a scrape shows it.
@@ -53,7 +54,9 @@ import WeirTesting
         let weir = try RunningWeir(folder)
         var seen: [String: Int] = [:]
         func scrape() -> [String: Int] {
-            guard let answer = weir.ask("GET", "/metrics"), answer.status == 200 else { return seen }
+            guard let answer = weir.ask("GET", "/metrics"), answer.status == 200 else {
+                return seen
+            }
             let counts = Self.counts(answer.body)
             for (key, count) in seen { #expect(counts[key] ?? 0 >= count, "\(key) fell") }
             seen = counts

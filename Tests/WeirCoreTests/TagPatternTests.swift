@@ -7,6 +7,7 @@ import WeirTesting
         ("a.*", "a.b", true), ("a.*", "a", false), ("a.*", "a.b.c", false), ("a.**", "a", true),
         ("a.**", "ab", false), ("**.b", "x.a.b", true), ("a.{b,c.**}", "a.c.d", true),
         ("{a,b} c", "c", true), ("/a\\.b/ c", "a.b", true), ("a\\*", "a*", true), ("", "a", false),
+        ("/a|b/", "ax", true), ("/a|b/", "xb", true), ("/a|b/", "xa", false),
     ])
     func `matches as Fluentd's do`(pattern: String, tag: String, expected: Bool) throws {
         #expect(try TagPattern(pattern).matches(tag) == expected)

@@ -35,7 +35,8 @@ func parser(_ content: String) throws -> any LineParser {
 /// A text between double quotes, as the configuration's language writes it.
 func quoted(_ text: String) -> String {
     let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-        .replacing("\n", with: "\\n").replacing("\r", with: "\\r").replacing("\t", with: "\\t")
+        .replacing("\r\n", with: "\\r\\n").replacing("\n", with: "\\n").replacing("\r", with: "\\r")
+        .replacing("\t", with: "\\t")
         .replacing("#{", with: "\\#{")
     return "\"\(escaped)\""
 }

@@ -1,5 +1,6 @@
 import Testing
 import WeirCore
+import WeirPipeline
 
 @testable import WeirPlugins
 
@@ -72,7 +73,7 @@ import WeirCore
         #expect(kept == [#"{"index":{"_index":"2026.01"}}"#, own])
     }
 
-    @Test func `takes the time from the field that tells it, or refuses the event`() throws {
+    @Test func `takes the time from the field that tells it, else the event's own`() throws {
         let format = try TimeFormat("%d.%m.%Y")
         let change = { (options: inout DocumentOptions) in
             options.includesTimestamp = true
@@ -83,13 +84,55 @@ import WeirCore
         #expect(
             encode(#"{"t":"01.02.2025"}"#, change)[1]
                 == #"{"t":"01.02.2025","@timestamp":"2025-02-01T00:00:00+00:00"}"#)
-        #expect(encode(#"{"t":"soon"}"#, change) == ["! `t` is not a time"])
-        #expect(encode(#"{"@timestamp":"soon"}"#, change) == ["! `@timestamp` is not a time"])
+        #expect(
+            encode(#"{"t":"soon"}"#, change)[1]
+                == #"{"t":"soon","@timestamp":"2026-11-24T12:00:00+00:00"}"#)
+        #expect(encode(#"{"@timestamp":"soon"}"#, change)[1] == #"{"@timestamp":"soon"}"#)
         #expect(
             encode(#"{"t":"01.02.2025"}"#) {
                 change(&$0); $0.leavesOutTimestamp = true
             }[1]
                 == #"{"t":"01.02.2025"}"#)
+    }
+
+    @Test func `leaves the time out only where it came from the field`() {
+        let change = { (options: inout DocumentOptions) in
+            options.includesTimestamp = true
+            options.timeKey = "t"
+            options.leavesOutTimestamp = true
+            options.timePrecision = 0
+        }
+        #expect(encode(#"{"t":"2025-02-01"}"#, change)[1] == #"{"t":"2025-02-01"}"#)
+        #expect(encode("{}", change)[1] == #"{"@timestamp":"2026-11-24T12:00:00+00:00"}"#)
+        let without = encode("{}") {
+            change(&$0)
+            $0.removedKeys = ["@timestamp"]
+        }
+        #expect(without[1] == "{}")
+    }
+
+    @Test func `tells of a time that cannot be read, and writes the document all the same`() throws
+    {
+        var options = DocumentOptions()
+        options.includesTimestamp = true
+        options.timeKey = "t"
+        options.timeKeyFormat = try TimeFormat("%Y")
+        let encoder = DocumentEncoder(options)
+        let batch = batch([#"{"t":"soon"}"#, #"{"t":"2025"}"#])
+        encoder.begin(batch)
+        var buffer = ByteBuffer()
+        for row in 0...1 {
+            let reason = encoder.append(row: row, of: batch, to: &buffer)
+            #expect(reason == nil)
+        }
+        let told = encoder.takeComplaints()
+        #expect(told.map(\.tag) == ["elasticsearch_plugin.output.time.error"])
+        #expect(
+            told.first?.record == [
+                "tag": .string("istio.access"), "time": .integer(noon.seconds),
+                "format": .string("%Y"), "value": .string("soon"),
+            ])
+        #expect(encoder.takeComplaints().isEmpty)
     }
 
     @Test func `takes id, parent and routing from fields`() {
@@ -128,6 +171,23 @@ import WeirCore
                 $0.operation = .upsert
                 $0.keysKeptOnUpdate = ["born"]
             } == [action, #"{"doc":{"id":1,"a":3},"upsert":{"id":1,"born":2,"a":3}}"#])
+        #expect(
+            encode(#"{"id":1,"a":3}"#) {
+                change(&$0)
+                $0.operation = .upsert
+                $0.keysKeptOnUpdate = ["born"]
+            } == [action, #"{"doc":{"id":1,"a":3},"doc_as_upsert":true}"#])
+        #expect(
+            encode(#"{"id":1,"born":2,"skip":["a"],"a":3}"#) {
+                change(&$0)
+                $0.keysKeptOnUpdate = ["born"]
+                $0.keptOnUpdateKey = "skip"
+            } == [action, #"{"doc":{"id":1,"born":2}}"#])
+        #expect(
+            encode(#"{"id":1,"script":"s"}"#) {
+                change(&$0)
+                $0.suppressesDocumentWrap = true
+            } == [action, #"{"id":1,"script":"s"}"#])
         let nameless = encode("{}") { $0.operation = .update }
         #expect(nameless == ["! an update needs an id: name its field with `id_key`"])
     }
@@ -149,6 +209,19 @@ import WeirCore
         #expect(
             encode(#"{"a":{"b":{"c":1},"d":[{"e":2}]},"f":{}}"#) { $0.flatSeparator = "_" }[1]
                 == #"{"a_b_c":1,"a_d":[{"e":2}]}"#)
+        let named = encode(#"{"a":{"b":1,"i":"X"}}"#) {
+            $0.flatSeparator = "_"
+            $0.idPath = ["a_b"]
+            $0.targetIndexKey = ["a_i"]
+            $0.removedKeys = ["a"]
+        }
+        #expect(named == [#"{"index":{"_index":"x","_id":1}}"#, #"{"a_b":1}"#])
+    }
+
+    @Test func `refuses an event whose index's name is no text`() {
+        let change = { (options: inout DocumentOptions) in options.targetIndexKey = ["i"] }
+        #expect(encode(#"{"i":5}"#, change) == ["! the field of `target_index_key` is no text"])
+        #expect(encode(#"{"i":null}"#, change)[0] == #"{"index":{"_index":"logs"}}"#)
     }
 
     @Test func `names pipeline and type, and puts the index before the action`() {

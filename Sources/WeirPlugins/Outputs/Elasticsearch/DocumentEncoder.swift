@@ -4,23 +4,30 @@ import WeirPipeline
 
 /// Writes events as pairs of lines of Elasticsearch's bulk API: the action and the source.
 final class DocumentEncoder: ChunkEncoder {
-    private let options: DocumentOptions
+    let options: DocumentOptions
     private var index: IndexName
     private var pipeline: IndexName?
-    private var timestamp: ISO8601Writer
-    private var encoder: BatchEncoder?
+    var timestamp: ISO8601Writer
+    var encoder: BatchEncoder?
     private var timestampReader: ColumnReader?
     private var timeReader: ColumnReader?
     private let timeParser: DocumentTime
     private var offsetQuarter = Int64.min
     private var offsetSeconds: Int32 = 0
-    private let excludedKeys: [String]
+    let excludedKeys: [String]
     /// Whether each document has an id of its own making.
     private let makesIDs: Bool
+    /// Whether `@timestamp` may be added: not where it is left out again.
+    private let mayAddTimestamp: Bool
+    /// The field that receives the tag.
+    let addedTagKey: String?
     /// Whether an action line is an index and an id, and nothing else.
     private let actionsArePlain: Bool
     /// A plain action line up to its id, for the index named last.
     private var actionHead = ByteBuffer()
+    /// The flattened record of the row that is being written, with `flatten_hashes`.
+    var flat: Record?
+    private var complaints: [EncodingComplaint] = []
 
     init(_ options: DocumentOptions) {
         self.options = options
@@ -36,6 +43,9 @@ final class DocumentEncoder: ChunkEncoder {
         excludedKeys = excluded
         makesIDs =
             options.idPath == nil && options.operation != .update && options.operation != .upsert
+        mayAddTimestamp =
+            options.includesTimestamp && !options.removedKeys.contains("@timestamp")
+        addedTagKey = options.tagKey.flatMap { options.removedKeys.contains($0) ? nil : $0 }
         actionsArePlain =
             makesIDs && !options.includesIndexInURL && options.targetIndexKey == nil
             && options.typeName == nil && options.pipeline == nil && options.parentPath == nil
@@ -51,26 +61,49 @@ final class DocumentEncoder: ChunkEncoder {
     func append(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) -> String? {
         var documentTime = batch.rows[row].time
         var offset: Int32 = 0
-        var hasTimestamp = false
+        var adds = options.includesTimestamp
+        flat = options.flatSeparator.map { flattened(batch.record(row: row), $0) }
         if options.includesTimestamp {
             switch readTime(row: row, of: batch) {
             case .ofEvent: offset = zoneOffset(at: documentTime)
             case .ofTimestampField(let time):
                 documentTime = time
-                hasTimestamp = true
+                adds = false
             case .ofTimeKey(let time, let zoneOffset):
                 documentTime = time
                 offset = zoneOffset
-            case .unreadable(let reason): return reason
+                adds = !options.leavesOutTimestamp
+            case .unreadable(let slot, let isTimestamp):
+                // The event's own time counts, as in Fluentd; what could not be read is told.
+                complain(of: slot, row: row, of: batch)
+                offset = zoneOffset(at: documentTime)
+                adds = isTimestamp ? false : !options.leavesOutTimestamp
             }
         }
         if let reason = appendAction(row: row, of: batch, time: documentTime, to: &buffer) {
             return reason
         }
-        let adds = options.includesTimestamp && !hasTimestamp && !options.leavesOutTimestamp
-        appendSource(
-            row: row, of: batch, timestamp: adds ? (documentTime, offset) : nil, to: &buffer)
+        let added = adds && mayAddTimestamp ? (documentTime, offset) : nil
+        appendSource(row: row, of: batch, adding: added, to: &buffer)
         return nil
+    }
+
+    func takeComplaints() -> [EncodingComplaint] {
+        defer { complaints.removeAll() }
+        return complaints
+    }
+
+    private func complain(of slot: Slot, row: Int, of batch: EventBatch) {
+        let time = batch.rows[row].time
+        let record: Record = [
+            "tag": .string(batch.tag), "time": .integer(time.seconds),
+            "format": options.timeKeyFormat.map { .string($0.text) } ?? .null,
+            "value": batch.value(of: slot) ?? .null,
+        ]
+        complaints.append(
+            EncodingComplaint(
+                record: record, tag: options.timeParseErrorTag, time: time,
+                reason: "the document's time cannot be read, so the event's counts"))
     }
 
     // MARK: Time
@@ -79,7 +112,7 @@ final class DocumentEncoder: ChunkEncoder {
         case ofEvent
         case ofTimestampField(Timestamp)
         case ofTimeKey(Timestamp, offset: Int32)
-        case unreadable(String)
+        case unreadable(Slot, isTimestamp: Bool)
     }
 
     @inline(__always)
@@ -87,7 +120,7 @@ final class DocumentEncoder: ChunkEncoder {
         let present = timestampReader?.slot(row: row, in: batch) ?? .absent
         if present.isPresent {
             guard let (time, _) = timeParser.freely(batch, present) else {
-                return .unreadable("`@timestamp` is not a time")
+                return .unreadable(present, isTimestamp: true)
             }
             return .ofTimestampField(time)
         }
@@ -95,7 +128,7 @@ final class DocumentEncoder: ChunkEncoder {
             return .ofEvent
         }
         guard let (time, offset) = timeParser.parse(batch, slot) else {
-            return .unreadable("`\(options.timeKey ?? "")` is not a time")
+            return .unreadable(slot, isTimestamp: false)
         }
         return .ofTimeKey(time, offset: offset)
     }
@@ -123,6 +156,13 @@ final class DocumentEncoder: ChunkEncoder {
         }
         var operation = options.operation
         if identity != nil, !options.operationIsChosen { operation = .create }
+        if let path = options.targetIndexKey, let name = fieldValue(path, row, batch),
+            ![.null, .bool(false)].contains(name)
+        {
+            guard case .string = name else {
+                return "the field of `target_index_key` is no text"
+            }
+        }
         if options.includesIndexInURL {
             appendIndex(row: row, of: batch, time: time, to: &buffer)
             buffer.append(byte: 0x0a)
@@ -192,7 +232,7 @@ final class DocumentEncoder: ChunkEncoder {
         row: Int, of batch: EventBatch, time: Timestamp, to buffer: inout ByteBuffer
     ) {
         if let path = options.targetIndexKey,
-            case .string(let name)? = fieldValue(path, row: row, of: batch)
+            case .string(let name)? = fieldValue(path, row, batch)
         {
             appendEscaped(name.lowercased(), to: &buffer)
         } else {
@@ -210,9 +250,9 @@ final class DocumentEncoder: ChunkEncoder {
         _ name: StaticString, _ path: [String]?, row: Int, of batch: EventBatch,
         to buffer: inout ByteBuffer
     ) -> Bool {
-        guard let path, let value = fieldValue(path, row: row, of: batch), value != .null else {
-            return false
-        }
+        guard let path, let value = fieldValue(path, row, batch),
+            ![.null, .bool(false)].contains(value)
+        else { return false }
         separate(&buffer)
         buffer.append(byte: UInt8(ascii: "\""))
         buffer.append(name)
@@ -221,121 +261,9 @@ final class DocumentEncoder: ChunkEncoder {
         return true
     }
 
-    // MARK: The source line
-
-    private func appendSource(
-        row: Int, of batch: EventBatch, timestamp added: (time: Timestamp, offset: Int32)?,
-        to buffer: inout ByteBuffer
-    ) {
-        let isUpdate = options.operation == .update || options.operation == .upsert
-        if isUpdate { buffer.append("{\"doc\":") }
-        var hasMembers: Bool
-        if options.flatSeparator != nil || (options.targetIndexKey?.count ?? 0) > 1
-            || isUpdate && mayChangeFewer
-        {
-            hasMembers = appendRewritten(row: row, of: batch, to: &buffer)
-        } else {
-            hasMembers = encoder?.appendMembers(row: row, to: &buffer) ?? false
-        }
-        if let added {
-            if hasMembers { buffer.append(byte: UInt8(ascii: ",")) }
-            hasMembers = true
-            buffer.append("\"@timestamp\":\"")
-            timestamp.append(added.time, offsetSeconds: added.offset, to: &buffer)
-            buffer.append(byte: UInt8(ascii: "\""))
-        }
-        if let key = options.tagKey {
-            if hasMembers { buffer.append(byte: UInt8(ascii: ",")) }
-            buffer.append(byte: UInt8(ascii: "\""))
-            appendEscaped(key, to: &buffer)
-            buffer.append("\":\"")
-            appendEscaped(batch.tag, to: &buffer)
-            buffer.append(byte: UInt8(ascii: "\""))
-        }
-        buffer.append(byte: UInt8(ascii: "}"))
-        if options.operation == .upsert, changesFewer(row: row, of: batch) {
-            buffer.append(",\"upsert\":")
-            appendWhole(row: row, of: batch, to: &buffer)
-            buffer.append(byte: UInt8(ascii: "}"))
-        } else if options.operation == .upsert {
-            buffer.append(",\"doc_as_upsert\":true}")
-        } else if isUpdate {
-            buffer.append(byte: UInt8(ascii: "}"))
-        }
-        buffer.append(byte: 0x0a)
-    }
-
-    /// Writes a record that must be changed inside, without its closing brace.
-    private func appendRewritten(
-        row: Int, of batch: EventBatch, to buffer: inout ByteBuffer
-    ) -> Bool {
-        var record = batch.record(row: row)
-        for key in excludedKeys { record[key] = nil }
-        if options.operation == .update || options.operation == .upsert {
-            leaveOutKeptKeys(&record)
-        }
-        if let path = options.targetIndexKey { record = removing(path[...], from: record) }
-        if let separator = options.flatSeparator {
-            var flat = Record()
-            flatten(record, prefix: "", separator, into: &flat, depth: 0)
-            record = flat
-        }
-        JSONValueWriter.append(.object(record), to: &buffer)
-        buffer.removeLast()
-        return !record.fields.isEmpty
-    }
-
-    /// Writes the document that an upsert makes where there is none.
-    private func appendWhole(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) {
-        var record = batch.record(row: row)
-        for key in excludedKeys { record[key] = nil }
-        if let key = options.keptOnUpdateKey { record[key] = nil }
-        JSONValueWriter.append(.object(record), to: &buffer)
-    }
-
-    /// Whether an update leaves some fields as they are.
-    private var mayChangeFewer: Bool {
-        !options.keysKeptOnUpdate.isEmpty || options.keptOnUpdateKey != nil
-    }
-
-    /// Whether the update of one event leaves some fields as they are.
-    private func changesFewer(row: Int, of batch: EventBatch) -> Bool {
-        if !options.keysKeptOnUpdate.isEmpty { return true }
-        guard let key = options.keptOnUpdateKey else { return false }
-        var reader = ColumnReader(key, in: batch)
-        return reader.slot(row: row, in: batch).isPresent
-    }
-
-    private func leaveOutKeptKeys(_ record: inout Record) {
-        for key in options.keysKeptOnUpdate { record[key] = nil }
-        guard let key = options.keptOnUpdateKey else { return }
-        if case .array(let names)? = record[key] {
-            for case .string(let name) in names { record[name] = nil }
-        }
-        record[key] = nil
-    }
-
-    private func removing(_ path: ArraySlice<String>, from record: Record) -> Record {
-        guard let key = path.first else { return record }
-        var record = record
-        if path.count == 1 {
-            record[key] = nil
-        } else if case .object(let inner)? = record[key] {
-            record[key] = .object(removing(path.dropFirst(), from: inner))
-        }
-        return record
-    }
-
-    private func flatten(
-        _ record: Record, prefix: String, _ separator: String, into flat: inout Record, depth: Int
-    ) {
-        for (key, value) in record.fields {
-            let name = prefix.isEmpty ? key : prefix + separator + key
-            if case .object(let inner) = value, depth < JSONLineScanner.depthLimit {
-                flatten(inner, prefix: name, separator, into: &flat, depth: depth + 1)
-            } else {
-                flat[name] = value
-            }
-        }
+    /// The value of a field of the row that is being written.
+    private func fieldValue(_ path: [String], _ row: Int, _ batch: EventBatch) -> Value? {
+        guard let flat else { return WeirPlugins.fieldValue(path, row: row, of: batch) }
+        return path.count == 1 ? flat[path[0]] : nil
     }
 }

@@ -65,7 +65,9 @@ public struct DocumentOptions: Sendable {
     public var refusesMissingID = false
     /// Fields that an update does not change.
     public var keysKeptOnUpdate: [String] = []
-    /// A field that lists such fields, and is left out itself.
+    /// Whether an update's body is the document itself, for writers of scripts.
+    public var suppressesDocumentWrap = false
+    /// A field that lists such fields instead, and is left out itself.
     public var keptOnUpdateKey: String?
     /// The zone of `@timestamp`.
     public var timeZone = TimeZone.utc

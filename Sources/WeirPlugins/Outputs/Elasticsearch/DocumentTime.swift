@@ -13,7 +13,10 @@ final class DocumentTime {
 
     /// Reads the field that `time_key` names.
     func parse(_ batch: EventBatch, _ slot: Slot) -> (Timestamp, Int32)? {
-        guard let format else { return freely(batch, slot) }
+        // A number is a time in seconds, whatever form texts have.
+        guard let format, slot.type != .integer, slot.type != .float else {
+            return freely(batch, slot)
+        }
         return batch.withText(slot) { bytes in
             format.parse(bytes, zone: zone, now: .epoch).map { time, offset in
                 (time, offset ?? zone.offsetSeconds(at: time))

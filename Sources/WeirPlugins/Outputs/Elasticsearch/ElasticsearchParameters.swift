@@ -104,6 +104,9 @@ enum ElasticsearchParameters {
         "remove_keys_on_update", default: [], "Fields that an update does not change.")
     static let removeKeysOnUpdateKey = Parameter.text(
         "remove_keys_on_update_key", default: "", "A field that names such fields.")
+    static let suppressDocWrap = Parameter.flag(
+        "suppress_doc_wrap", default: false,
+        "Whether an update's body is the record itself, without `doc` around it.")
     // Bulk
     static let requestThreshold = Parameter<Int>(
         "bulk_message_request_threshold", type: "size", default: -1,
@@ -149,6 +152,7 @@ enum ElasticsearchParameters {
         AnyParameter(defaultVersion), AnyParameter(verifyVersion), AnyParameter(targetTypeKey),
         AnyParameter(includeIndexInURL), AnyParameter(writeOperation),
         AnyParameter(removeKeysOnUpdate), AnyParameter(removeKeysOnUpdateKey),
+        AnyParameter(suppressDocWrap),
     ]
 
     static let ignored: [IgnoredParameter] = [
@@ -173,6 +177,10 @@ enum ElasticsearchParameters {
         ("max_retry_get_es_version", "Weir needs not to know the version"),
         ("fail_on_detecting_es_version_retry_exceed", "Weir needs not to know the version"),
         ("validate_client_version", "Weir needs not to know the version"),
+        ("emit_error_label_event", "what is refused always goes to @ERROR or the dead letter"),
+        ("catch_transport_exception_on_retry", "a failed request is always tried again"),
+        ("truncate_caches_interval", "names of aliases and templates are not kept"),
+        ("ssl_max_version", "the newest version that both sides know is taken"),
         ("slow_flush_log_threshold", "delivery times are on `/metrics`"),
         ("compression_strategy", "`compression_level` says all"),
     ].map { IgnoredParameter($0.0, because: $0.1) }

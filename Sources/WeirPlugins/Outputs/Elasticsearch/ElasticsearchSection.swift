@@ -229,6 +229,7 @@ struct ElasticsearchSection {
         options.operationIsChosen = section.isSet(P.writeOperation)
         options.keysKeptOnUpdate = section[P.removeKeysOnUpdate]
         options.keptOnUpdateKey = text(section[P.removeKeysOnUpdateKey])
+        options.suppressesDocumentWrap = section[P.suppressDocWrap]
         try readCommon(section, &options)
         return options
     }

@@ -1,4 +1,5 @@
 // Hot path: once per document; the name is kept as long as the minute and the tag stay.
+import WeirConfig
 import WeirCore
 
 /// The index of a document, from a template of tag, fields and date.
@@ -134,6 +135,9 @@ struct IndexName {
 
 /// The path that a field's name stands for: `$.a.b`, `a.b` or a plain name.
 func fieldPath(_ text: String) -> [String] {
+    if text.hasPrefix("$["), let accessor = try? ValueText.accessor(text) {
+        return accessor.steps.compactMap { if case .key(let key) = $0 { key } else { nil } }
+    }
     let text = text.hasPrefix("$.") ? String(text.dropFirst(2)) : text
     return text.split(separator: ".").map(String.init)
 }
