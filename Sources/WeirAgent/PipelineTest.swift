@@ -69,7 +69,7 @@ public struct PipelineTest {
         let pipeline = try builder.build(deadLetter: recorder.output("dead-letter"), log: { _ in })
         pipeline.relay.point(to: pipeline.router)
         do throws(SectionError) {
-            for source in configuration.sources {
+            for source in configuration.sources where source.section.type == "tail" {
                 let replay = try LogReplay(source.section)
                 let sink = pipeline.router.entry(label: source.section.label ?? Router.rootLabel)
                 for input in inputs where replay.follows(input.path, at: Self.now) {

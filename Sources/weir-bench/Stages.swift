@@ -14,7 +14,8 @@ struct Stages {
 
     private let batch = EventBatch(blockCapacity: Stages.blockByteCount)
 
-    private static var cpuSeconds: Double {
+    /// CPU seconds of this thread.
+    static var cpuSeconds: Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
