@@ -16,19 +16,23 @@ public final class FieldTable {
 
     private final class Plan {
         let shape: Shape
-        let places: [Place]
+        let places: UnsafeMutableBufferPointer<Place>
 
         init(shape: Shape, places: [Place]) {
             self.shape = shape
-            self.places = places
+            self.places = .allocate(capacity: places.count)
+            _ = self.places.initialize(from: places)
         }
+
+        deinit { places.deallocate() }
     }
 
     /// The names of each field, the preferred one first.
     public let names: [[String]]
     private var plans: [ObjectIdentifier: Plan] = [:]
     private var batchPlans: [Plan?] = []
-    private var plan: Plan?
+    /// The places of the shape that was read last: memory of one of `batchPlans`.
+    private var places = UnsafeMutableBufferPointer<Place>(start: nil, count: 0)
     private var planShape = -1
     private var edits: [Place] = []
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
@@ -54,7 +58,7 @@ public final class FieldTable {
 
     /// Before the rows of a batch, and after every new edit column.
     public func look(at batch: EventBatch) {
-        plan = nil
+        places = UnsafeMutableBufferPointer(start: nil, count: 0)
         planShape = -1
         batchPlans.removeAll(keepingCapacity: true)
         edits.removeAll(keepingCapacity: true)
@@ -73,12 +77,11 @@ public final class FieldTable {
         if shape != planShape { choose(shape, batch) }
         block = batch.pointer(0)
         arena = batch.arena.pointer
-        guard let plan else { return }
         if !edits.isEmpty {
             for edit in edits { slots[edit.field] = .absent }
         }
         let first = batch.slots + Int(batch.rows[row].firstSlot)
-        for place in plan.places { slots[place.field] = first[place.index] }
+        for place in places { slots[place.field] = first[place.index] }
         if !edits.isEmpty { applyEdits(row, batch) }
     }
 
@@ -95,7 +98,7 @@ public final class FieldTable {
         while batchPlans.count < batch.shapes.count { batchPlans.append(nil) }
         let chosen = batchPlans[index] ?? plan(for: batch.shapes[index])
         batchPlans[index] = chosen
-        plan = chosen
+        places = chosen.places
         planShape = index
         slots.update(repeating: .absent, count: names.count)
     }
@@ -126,9 +129,28 @@ public final class FieldTable {
         return UnsafeRawBufferPointer(
             start: base + Int(slot.offset & ~Slot.arenaBit), count: slot.length)
     }
+
+    /// The text of a field that stands in its slot as it is: not that of an escaped string or of a
+    /// boolean, for which it is `nil`; empty for a field that is null or not there.
+    @inlinable @inline(__always)
+    public func readyText(_ field: Int) -> UnsafeRawBufferPointer? {
+        let code = slots[field].typeCode
+        // integer, float, plain, raw, object, array
+        if 0b1110_1110_0000 >> code & 1 == 1 { return text(field) }
+        return code <= 2 ? UnsafeRawBufferPointer(start: nil, count: 0) : nil
+    }
 }
 
 extension EventBatch {
+    /// Changes one field of all rows; `absent` leaves a row as it is.
+    public func edit(column: Int, rows slots: UnsafeBufferPointer<Slot>) {
+        columns[column].slots.withUnsafeMutableBufferPointer { present in
+            for row in 0..<min(slots.count, present.count) where slots[row].typeCode != 0 {
+                present[row] = slots[row]
+            }
+        }
+    }
+
     /// A string slot for text that lies in the batch's own bytes, without a copy.
     ///
     /// - Parameter isPlain: Whether JSON need not escape the text.

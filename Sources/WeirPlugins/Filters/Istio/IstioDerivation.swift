@@ -275,14 +275,15 @@ final class IstioDerivation {
 
     /// The text of a field by its place in the table, `-` as it stands.
     @inline(__always)
-    func rawText(_ field: Int) -> ByteText {
-        let slot = table.slot(field)
-        switch slot.type {
-        case .plain, .raw, .integer, .float, .object, .array: return table.text(field)
-        case .escaped: return scratch.write(unescaping: table.text(field))
-        case .yes: return .literal("true")
-        case .no: return .literal("false")
-        case .absent, .removed, .null: return .none
+    func rawText(_ field: Int) -> ByteText { table.readyText(field) ?? decodedText(field) }
+
+    @inline(never)
+    private func decodedText(_ field: Int) -> ByteText {
+        switch table.slot(field).type {
+        case .escaped: scratch.write(unescaping: table.text(field))
+        case .yes: .literal("true")
+        case .no: .literal("false")
+        default: .none
         }
     }
 
