@@ -17,14 +17,21 @@ public final class FieldTable {
     private final class Plan {
         let shape: Shape
         let places: UnsafeMutableBufferPointer<Place>
+        /// The fields of the shape that are part of the key.
+        let keyFields: UnsafeMutableBufferPointer<Int>
 
-        init(shape: Shape, places: [Place]) {
+        init(shape: Shape, places: [Place], keyFields: [Int]) {
             self.shape = shape
             self.places = .allocate(capacity: places.count)
             _ = self.places.initialize(from: places)
+            self.keyFields = .allocate(capacity: keyFields.count)
+            _ = self.keyFields.initialize(from: keyFields)
         }
 
-        deinit { places.deallocate() }
+        deinit {
+            places.deallocate()
+            keyFields.deallocate()
+        }
     }
 
     /// The names of each field, the preferred one first.
@@ -33,6 +40,8 @@ public final class FieldTable {
     private var batchPlans: [Plan?] = []
     /// The places of the shape that was read last: memory of one of `batchPlans`.
     private var places = UnsafeMutableBufferPointer<Place>(start: nil, count: 0)
+    private var keyFields = UnsafeMutableBufferPointer<Int>(start: nil, count: 0)
+    private let isInKey: [Bool]
     private var planShape = -1
     private var edits: [Place] = []
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
@@ -41,8 +50,10 @@ public final class FieldTable {
     private let nowhere: UnsafeMutablePointer<UInt8>
 
     /// A table of fields, each by one name or several of which the first present one counts.
-    public init(_ names: [[String]]) {
+    /// - Parameter key: The fields that rows are alike by: see ``appendKey(to:)``.
+    public init(_ names: [[String]], key: [Int] = []) {
         self.names = names
+        isInKey = names.indices.map(key.contains)
         slots = .allocate(capacity: max(names.count, 1))
         slots.initialize(repeating: .absent, count: names.count)
         nowhere = .allocate(capacity: 64)
@@ -59,6 +70,7 @@ public final class FieldTable {
     /// Before the rows of a batch, and after every new edit column.
     public func look(at batch: EventBatch) {
         places = UnsafeMutableBufferPointer(start: nil, count: 0)
+        keyFields = UnsafeMutableBufferPointer(start: nil, count: 0)
         planShape = -1
         batchPlans.removeAll(keepingCapacity: true)
         edits.removeAll(keepingCapacity: true)
@@ -99,6 +111,7 @@ public final class FieldTable {
         let chosen = batchPlans[index] ?? plan(for: batch.shapes[index])
         batchPlans[index] = chosen
         places = chosen.places
+        keyFields = chosen.keyFields
         planShape = index
         slots.update(repeating: .absent, count: names.count)
     }
@@ -111,9 +124,34 @@ public final class FieldTable {
             if let index { places.append(Place(field: field, index: index)) }
         }
         if plans.count >= Self.shapeLimit { plans.removeAll(keepingCapacity: true) }
-        let made = Plan(shape: shape, places: places)
+        let made = Plan(
+            shape: shape, places: places,
+            keyFields: places.map(\.field).filter { isInKey[$0] })
         plans[ObjectIdentifier(shape)] = made
         return made
+    }
+
+    /// Whether a filter before changed one of the fields in this batch.
+    public var hasEdits: Bool { !edits.isEmpty }
+
+    /// Appends the key of the row that was loaded: rows with the same key have the same values in
+    /// all fields of the key, as long as no filter changed them (``hasEdits``).
+    /// - Returns: A hash of the key; not one to be trusted against who chooses the values.
+    @inline(__always)
+    public func appendKey(to keys: inout ByteBuffer) -> UInt64 {
+        let start = keys.count
+        for field in keyFields {
+            let slot = slots[field]
+            keys.append(byte: UInt8(truncatingIfNeeded: field))
+            keys.append(byte: UInt8(truncatingIfNeeded: slot.typeCode))
+            let base = slot.offset & Slot.arenaBit == 0 ? block : arena
+            if slot.length > 0 {
+                keys.append(padded: base + Int(slot.offset & ~Slot.arenaBit), slot.length)
+            }
+            // No text holds this byte: it ends the value.
+            keys.append(byte: 0xff)
+        }
+        return hash64(keys.pointer + start, keys.count &- start, seed: 0x5745_4952_6b65_7931)
     }
 
     /// The slot of a field in the row that was loaded.
