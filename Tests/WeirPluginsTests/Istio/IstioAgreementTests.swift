@@ -33,7 +33,8 @@ struct EnvoyTruth {
             var labels: [String: String] = [:]
             let inner = line[line.index(after: line.firstIndex(of: "{") ?? end)..<end]
             for part in "\(inner),".split(separator: "\",") {
-                let pair = part.split(separator: "=\"", maxSplits: 1, omittingEmptySubsequences: false)
+                let pair = part.split(
+                    separator: "=\"", maxSplits: 1, omittingEmptySubsequences: false)
                 labels[String(pair[0])] = String(pair[1]).replacing("\\\"", with: "\"")
                     .replacing("\\\\", with: "\\")
             }
@@ -85,7 +86,9 @@ struct IstioAgreementTests {
         "request_duration_milliseconds", "request_bytes", "response_bytes",
     ]
 
-    private static func rig(_ proxy: String, _ format: String, _ parameters: String) throws -> IstioRig {
+    private static func rig(
+        _ proxy: String, _ format: String, _ parameters: String
+    ) throws -> IstioRig {
         let rig = try IstioRig(parameters)
         var parse = "@type envoy"
         if format == "custom_text" {

@@ -51,7 +51,10 @@ struct IstioFieldsFilterTests {
         let lines = (0..<2000).map { number in
             IstioLine.request([
                 ("upstream_cluster", "null"), ("response_flags", "\"NC\""),
-                ("authority", number % 2 == 0 ? "\"svc-\(number):80\"" : "\"a\\\"\\u00e9\(number)\""),
+                (
+                    "authority",
+                    number % 2 == 0 ? "\"svc-\(number):80\"" : "\"a\\\"\\u00e9\(number)\""
+                ),
             ])
         }
         let records = try IstioFieldsRig.records(lines.joined(), "namespace shop")
@@ -67,12 +70,21 @@ struct IstioFieldsFilterTests {
     }
 
     @Test(arguments: [
-        ("UF", "upstream_reset_before_response_started{remote_connection_failure}", 503, "connect_failed"),
+        (
+            "UF", "upstream_reset_before_response_started{remote_connection_failure}", 503,
+            "connect_failed"
+        ),
         ("UF", "upstream_reset_before_response_started{TLS_error:|1}", 503, "tls_failed"),
         ("URX,UF", "upstream_reset_before_response_started{x}", 503, "retries_exhausted"),
-        ("UC", "upstream_reset_before_response_started{connection_termination}", 503, "upstream_reset"),
+        (
+            "UC", "upstream_reset_before_response_started{connection_termination}", 503,
+            "upstream_reset"
+        ),
         ("DPE", "http1.codec_error", 400, "client_protocol_error"),
-        ("UPE", "upstream_reset_before_response_started{protocol_error}", 502, "upstream_protocol_error"),
+        (
+            "UPE", "upstream_reset_before_response_started{protocol_error}", 502,
+            "upstream_protocol_error"
+        ),
         ("UAEX", "ext_authz_denied", 403, "authorizer_denies"),
         ("UAEX", "ext_authz_error", 403, "authorizer_failed"),
         ("RL", "local_rate_limited", 429, "rate_limited"),

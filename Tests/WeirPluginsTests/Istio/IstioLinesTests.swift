@@ -77,7 +77,8 @@ struct IstioLinesTests {
             default:
                 let text = value.string?.replacing(" (from authority)", with: "")
                 let isEmpty = value == .null || text == ""
-                #expect(record[name] == (isEmpty ? nil : text.map { .string($0) } ?? value), "\(name)")
+                #expect(
+                    record[name] == (isEmpty ? nil : text.map { .string($0) } ?? value), "\(name)")
             }
         }
     }

@@ -113,10 +113,12 @@ struct IstioMetricsFilterTests {
             ("request_message_count", "3"), ("response_message_count", "\"4\""),
         ]
         try rig.count(IstioLine.request(grpc))
-        try rig.count(IstioLine.request([("content_type", "\"text/html\""), ("grpc_status", "null")]))
+        try rig.count(
+            IstioLine.request([("content_type", "\"text/html\""), ("grpc_status", "null")]))
         try rig.count(IstioLine.request([("content_type", "\"application/grpc-web\"")]))
         let names = ["request_protocol", "grpc_response_status"]
-        #expect(rig.totals("istio_requests_total", by: names) == [["grpc", "14"]: 1, ["http", ""]: 2])
+        #expect(
+            rig.totals("istio_requests_total", by: names) == [["grpc", "14"]: 1, ["http", ""]: 2])
         #expect(rig.totals("istio_request_messages_total") == [[]: 3])
         #expect(rig.totals("istio_response_messages_total") == [[]: 4])
     }
@@ -202,7 +204,8 @@ struct IstioMetricsFilterTests {
             return derivation.isSampled
         }
         #expect(try isSampled([]) == true)
-        #expect(try isSampled([("request_id", "\"00000001-1111-4222-8333-444455556666\"")]) == false)
+        #expect(
+            try isSampled([("request_id", "\"00000001-1111-4222-8333-444455556666\"")]) == false)
         #expect(try isSampled([("b3_sampled", "\"0\"")]) == false)
         #expect(try isSampled([("request_id", "\"mine\"")]) == nil)
         #expect(try isSampled([("request_id", "null")]) == nil)
@@ -303,7 +306,9 @@ struct IstioBadInputTests {
         #expect(rig.own("weir_istio_metrics_skipped_total", reason) == 1)
     }
 
-    @Test(arguments: ["-5", "1e300", "\"soon\"", "99999999999999", "9223372036854775808", "{}", "1.5"])
+    @Test(arguments: [
+        "-5", "1e300", "\"soon\"", "99999999999999", "9223372036854775808", "{}", "1.5",
+    ])
     func `gives no duration, but counts the request`(duration: String) throws {
         let rig = try IstioRig()
         try rig.count(IstioLine.request([("duration", duration)]))

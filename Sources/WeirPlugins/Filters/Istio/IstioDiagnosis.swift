@@ -31,7 +31,8 @@ enum IstioDiagnosis: Int, CaseIterable {
         case .clientError: "the application answered 400 to 499"
         case .serverError: "the application answered 500 to 599"
         case .directResponse: "the proxy itself answered, as a route told it to"
-        case .tlsEgress: "a TLS connection to a host outside of the cluster, as a ServiceEntry allows"
+        case .tlsEgress:
+            "a TLS connection to a host outside of the cluster, as a ServiceEntry allows"
         case .passthrough: "to a host that the mesh does not know, as ALLOW_ANY permits"
         case .egressBlocked: "to a host that the mesh does not know, refused by REGISTRY_ONLY"
         case .plaintextAccepted: "a server took a request without mutual TLS"

@@ -46,7 +46,8 @@ enum IstioField: Int, CaseIterable {
         case .workload: ["workload", "environment_istio_meta_workload_name"]
         case .namespace: ["namespace", "environment_pod_namespace"]
         case .cluster: ["cluster_id", "environment_istio_meta_cluster_id"]
-        case .canonicalService: ["canonical_service", Self.label("service_istio_io_canonical_name")]
+        case .canonicalService:
+            ["canonical_service", Self.label("service_istio_io_canonical_name")]
         case .canonicalRevision:
             ["canonical_revision", Self.label("service_istio_io_canonical_revision")]
         case .app: ["app", Self.label("app")]

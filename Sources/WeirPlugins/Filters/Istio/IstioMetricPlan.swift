@@ -127,7 +127,8 @@ enum IstioOverrides {
         guard parts.count == 2, parts[0] == "UPSERT" else {
             throw SectionError(
                 attribute.valueLocation, "`\(text)` is neither `REMOVE` nor `UPSERT` and a value",
-                help: "write `\(attribute.name) REMOVE` or `\(attribute.name) UPSERT request.method`")
+                help:
+                    "write `\(attribute.name) REMOVE` or `\(attribute.name) UPSERT request.method`")
         }
         let value = String(parts[1].drop { $0 == " " })
         return try IstioAttribute.source(value, &extra, at: attribute.valueLocation)

@@ -106,9 +106,10 @@ public final class IstioMetricsFilter: Filter {
             let origin = batch.origin.map { CountedOrigin(high: $0.high, low: $0.low) }
             leastCounted = UInt64.max
             for group in series {
-                group.countedPosition = origin.flatMap {
-                    group.table?.pointee.countedPosition(of: $0)
-                } ?? 0
+                group.countedPosition =
+                    origin.flatMap {
+                        group.table?.pointee.countedPosition(of: $0)
+                    } ?? 0
                 leastCounted = min(leastCounted, group.countedPosition)
             }
             for row in batch.rows.indices where !batch.rows[row].isDropped { count(row, batch) }

@@ -66,7 +66,8 @@ struct IstioMetricsSettings {
                     case .string(let text): bounds.append(try ValueText.float(text))
                     default:
                         throw ValueError(
-                            message: "`\(text)` is not a list of numbers", help: "write `1, 10, 100`")
+                            message: "`\(text)` is not a list of numbers",
+                            help: "write `1, 10, 100`")
                     }
                 }
                 guard zip(bounds, bounds.dropFirst()).allSatisfy({ $0 < $1 }), !bounds.isEmpty,
@@ -178,7 +179,8 @@ struct IstioMetricsSettings {
                 throw SectionError(
                     section.location(of: Parameters.optionalLabels),
                     "`\(name)` is not an optional label",
-                    help: "there are `subset`, `route_name` and `upstream_host`; any other field is "
+                    help:
+                        "there are `subset`, `route_name` and `upstream_host`; any other field is "
                         + "a label by `<labels>`")
             }
             added.append(known)

@@ -27,7 +27,8 @@ final class PodDirectory {
                 names.workload, names.namespace, names.service, names.revision, names.app,
                 names.version,
             ].map { Array($0.utf8) }
-            memory = .allocate(byteCount: texts.reduce(ByteBuffer.padding) { $0 + $1.count }, alignment: 1)
+            memory = .allocate(
+                byteCount: texts.reduce(ByteBuffer.padding) { $0 + $1.count }, alignment: 1)
             var place = memory
             var parts: [ByteText] = []
             for text in texts {
@@ -124,11 +125,13 @@ struct PodNames {
         workload = Self.owner(record) ?? Self.workload(ofPod: text(record["pod_name"]))
         service = label("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
         if service.isEmpty { service = workload }
-        revision = label("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
+        revision = label(
+            "service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
     }
 
     private static func owner(_ record: Record) -> String? {
-        guard case .array(let owners)? = record["ownerrefs"], case .object(let owner)? = owners.first,
+        guard case .array(let owners)? = record["ownerrefs"],
+            case .object(let owner)? = owners.first,
             case .string(let name)? = owner["name"], case .string(let kind)? = owner["kind"]
         else { return nil }
         return kind == "ReplicaSet" ? withoutEnd(name, lengths: 5...10) ?? name : name
@@ -136,7 +139,8 @@ struct PodNames {
 
     /// The name of the workload that a pod's name begins with.
     static func workload(ofPod name: String) -> String {
-        if let end = name.lastIndex(of: "-"), name[name.index(after: end)...].allSatisfy(\.isNumber),
+        if let end = name.lastIndex(of: "-"),
+            name[name.index(after: end)...].allSatisfy(\.isNumber),
             name.index(after: end) != name.endIndex
         {
             return String(name[..<end])
