@@ -160,7 +160,8 @@ struct Road {
     private func count(
         _ weir: String, _ log: String, _ name: String, _ filters: String, _ base: Cost
     ) throws {
-        let positions = folder.file("\(log).count.pos")
+        // Of its own for each run: every one reads the log from its beginning.
+        let positions = folder.file("\(name.filter { $0.isLetter }).pos")
         folder.write(
             """
             <system>
