@@ -99,7 +99,7 @@ public final class FieldTable {
 
     private func applyEdits(_ row: Int, _ batch: EventBatch) {
         for edit in edits {
-            let slot = batch.columns[edit.index].slots[row]
+            let slot = batch.columns[edit.index][row]
             if slot.type == .absent { continue }
             slots[edit.field] = slot.type == .removed ? .absent : slot
         }
@@ -182,10 +182,9 @@ public final class FieldTable {
 extension EventBatch {
     /// Changes one field of all rows; `absent` leaves a row as it is.
     public func edit(column: Int, rows slots: UnsafeBufferPointer<Slot>) {
-        columns[column].slots.withUnsafeMutableBufferPointer { present in
-            for row in 0..<min(slots.count, present.count) where slots[row].typeCode != 0 {
-                present[row] = slots[row]
-            }
+        let present = columns[column]
+        for row in 0..<min(slots.count, rows.count) where slots[row].typeCode != 0 {
+            present[row] = slots[row]
         }
     }
 
