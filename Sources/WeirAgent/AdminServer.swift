@@ -1,7 +1,9 @@
 import Logging
 import Synchronization
 import WeirHost
+import WeirMetrics
 import WeirPipeline
+import WeirPlugins
 
 /// The agent's own address: `/metrics`, `/-/healthy`, `/-/ready`, `/-/reload`.
 public final class AdminServer: Sendable {
@@ -17,13 +19,15 @@ public final class AdminServer: Sendable {
 
     /// Listens on an address.
     public init(
-        host: String, port: Int, metrics: @escaping @Sendable () -> String,
-        reload: @escaping @Sendable () -> Void, logger: Logger
+        host: String, port: Int, registry: Registry, checkpoint: SeriesCheckpoint,
+        clock: any PipelineClock, reload: @escaping @Sendable () -> Void, logger: Logger
     ) throws(ComponentError) {
         let readiness = readiness
         do {
             server = try HTTPServer(host: host, port: port) { request in
-                Self.answer(request, readiness, metrics, reload)
+                Self.answer(request, readiness, reload) {
+                    MetricsAnswer.answer(request, registry, checkpoint, now: clock.now)
+                }
             }
         } catch {
             throw ComponentError(
@@ -40,14 +44,12 @@ public final class AdminServer: Sendable {
     public func stop() { server.stop() }
 
     private static func answer(
-        _ request: HTTPServer.Request, _ readiness: Readiness, _ metrics: () -> String,
-        _ reload: () -> Void
+        _ request: HTTPServer.Request, _ readiness: Readiness, _ reload: () -> Void,
+        _ metrics: () -> HTTPServer.Response
     ) -> HTTPServer.Response {
         switch (request.method, request.path) {
         case ("GET", "/metrics"), ("HEAD", "/metrics"):
-            return HTTPServer.Response(
-                status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                body: metrics())
+            return metrics()
         case ("GET", "/-/healthy"): return HTTPServer.Response(status: 200, body: "healthy\n")
         case ("GET", "/-/ready"):
             return readiness.isReady.load(ordering: .relaxed)

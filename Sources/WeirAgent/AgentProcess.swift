@@ -4,6 +4,7 @@ import Logging
 import Synchronization
 import WeirConfig
 import WeirCore
+import WeirHost
 import WeirMetrics
 import WeirPipeline
 import WeirPlugins
@@ -102,13 +103,8 @@ public final class AgentProcess {
         let (host, port) = agent.adminAddress
         let (registry, checkpoint) = (registry, checkpoint)
         return try AdminServer(
-            host: host, port: port,
-            metrics: {
-                let text = registry.textExposition()
-                // Nobody may see a count that a crash could take back.
-                checkpoint.save()
-                return text
-            },
+            host: host, port: port, registry: registry, checkpoint: checkpoint,
+            clock: SystemClock(),
             reload: { kill(getpid(), SIGHUP) }, logger: logger)
     }
 

@@ -11,8 +11,9 @@ import WeirPlugins
 ///
 /// A file under `input/` stands for the file of the machine with that path: `input/var/log/a.log`
 /// is what a tail of `/var/log/a.log` reads. What reaches an output is compared, event by event, with
-/// `expected/<output>.jsonl`, where `<output>` is its `@id` or its type. Time stands still at
-/// ``PipelineTest/now``.
+/// `expected/<output>.jsonl`, where `<output>` is its `@id` or its type; what filters and outputs
+/// counted is compared with `expected/metrics.txt`, if it is there: Prometheus' text without comments,
+/// buckets and Weir's own metrics. Time stands still at ``PipelineTest/now``.
 public struct PipelineTest {
     /// The time of events that do not tell theirs: 2026-01-01T00:00:00Z.
     public static let now = Timestamp(seconds: 1_767_225_600)
@@ -69,7 +70,7 @@ public struct PipelineTest {
         let pipeline = try builder.build(deadLetter: recorder.output("dead-letter"), log: { _ in })
         pipeline.relay.point(to: pipeline.router)
         do throws(SectionError) {
-            for source in configuration.sources {
+            for source in configuration.sources where source.section.type == "tail" {
                 let replay = try LogReplay(source.section)
                 let sink = pipeline.router.entry(label: source.section.label ?? Router.rootLabel)
                 for input in inputs where replay.follows(input.path, at: Self.now) {
@@ -79,6 +80,16 @@ public struct PipelineTest {
         } catch {
             throw ConfigurationError([error.diagnostic])
         }
+        context.series.activate()
+        recorder.setMetrics(Self.metricLines(registry))
+    }
+
+    /// What the pipeline counted, a line each: without comments, buckets and Weir's own metrics.
+    private static func metricLines(_ registry: Registry) -> [String] {
+        registry.textExposition().split(separator: "\n").filter { line in
+            let name = line.prefix { $0 != "{" && $0 != " " }
+            return !line.hasPrefix("#") && !name.hasPrefix("weir_") && !name.hasSuffix("_bucket")
+        }.map(String.init)
     }
 
     // MARK: Files
@@ -102,10 +113,16 @@ public struct PipelineTest {
         }
     }
 
+    /// The file that holds what the pipeline counts.
+    private var metricsPath: String { "\(folder)/expected/metrics.txt" }
+
     private func write(_ recorder: EventRecorder) -> Outcome {
         var written: [String] = []
-        for (name, lines) in recorder.lines.sorted(by: { $0.key < $1.key }) where !lines.isEmpty {
-            let path = "\(folder)/expected/\(name).jsonl"
+        var files = recorder.lines.sorted { $0.key < $1.key }.map { name, lines in
+            (path: "\(folder)/expected/\(name).jsonl", lines: lines)
+        }
+        files.append((metricsPath, recorder.metrics))
+        for (path, lines) in files where !lines.isEmpty {
             AtomicFile.makeFolder(of: path)
             let text = lines.map { $0 + "\n" }.joined()
             do throws(SystemError) {
@@ -136,7 +153,25 @@ public struct PipelineTest {
             eventCount += found.count
             if let problem = difference(found, wanted, path) { problems.append(problem) }
         }
+        if let bytes = AtomicFile.read(metricsPath, limit: Self.inputByteLimit) {
+            let wanted = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            if let problem = metricsDifference(recorder.metrics, wanted) {
+                problems.append(problem)
+            }
+        }
         return problems.isEmpty ? .passed(eventCount: eventCount) : .failed(problems)
+    }
+
+    private func metricsDifference(_ found: [String], _ wanted: [Substring]) -> String? {
+        for index in 0..<max(found.count, wanted.count) {
+            let left = index < wanted.count ? String(wanted[index]) : "nothing more"
+            let right = index < found.count ? found[index] : "nothing more"
+            if left != right {
+                return "\(metricsPath):\(index + 1): another sample\n  expected \(left)\n"
+                    + "  found    \(right)"
+            }
+        }
+        return nil
     }
 
     private func difference(_ found: [String], _ wanted: [Substring], _ path: String) -> String? {
@@ -163,6 +198,12 @@ public struct PipelineTest {
 /// Keeps what reaches each output, as lines of JSON.
 final class EventRecorder: Sendable {
     private let state = Mutex<[String: [String]]>([:])
+    private let counted = Mutex<[String]>([])
+
+    /// What the pipeline counted, as lines of Prometheus' text.
+    var metrics: [String] { counted.withLock { $0 } }
+
+    func setMetrics(_ lines: [String]) { counted.withLock { $0 = lines } }
 
     /// The lines of each output.
     var lines: [String: [String]] { state.withLock { $0 } }

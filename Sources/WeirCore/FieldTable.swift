@@ -16,11 +16,21 @@ public final class FieldTable {
 
     private final class Plan {
         let shape: Shape
-        let places: [Place]
+        let places: UnsafeMutableBufferPointer<Place>
+        /// The fields of the shape that are part of the key.
+        let keyFields: UnsafeMutableBufferPointer<Int>
 
-        init(shape: Shape, places: [Place]) {
+        init(shape: Shape, places: [Place], keyFields: [Int]) {
             self.shape = shape
-            self.places = places
+            self.places = .allocate(capacity: places.count)
+            _ = self.places.initialize(from: places)
+            self.keyFields = .allocate(capacity: keyFields.count)
+            _ = self.keyFields.initialize(from: keyFields)
+        }
+
+        deinit {
+            places.deallocate()
+            keyFields.deallocate()
         }
     }
 
@@ -28,7 +38,10 @@ public final class FieldTable {
     public let names: [[String]]
     private var plans: [ObjectIdentifier: Plan] = [:]
     private var batchPlans: [Plan?] = []
-    private var plan: Plan?
+    /// The places of the shape that was read last: memory of one of `batchPlans`.
+    private var places = UnsafeMutableBufferPointer<Place>(start: nil, count: 0)
+    private var keyFields = UnsafeMutableBufferPointer<Int>(start: nil, count: 0)
+    private let isInKey: [Bool]
     private var planShape = -1
     private var edits: [Place] = []
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
@@ -37,8 +50,10 @@ public final class FieldTable {
     private let nowhere: UnsafeMutablePointer<UInt8>
 
     /// A table of fields, each by one name or several of which the first present one counts.
-    public init(_ names: [[String]]) {
+    /// - Parameter key: The fields that rows are alike by: see ``appendKey(to:)``.
+    public init(_ names: [[String]], key: [Int] = []) {
         self.names = names
+        isInKey = names.indices.map(key.contains)
         slots = .allocate(capacity: max(names.count, 1))
         slots.initialize(repeating: .absent, count: names.count)
         nowhere = .allocate(capacity: 64)
@@ -54,7 +69,8 @@ public final class FieldTable {
 
     /// Before the rows of a batch, and after every new edit column.
     public func look(at batch: EventBatch) {
-        plan = nil
+        places = UnsafeMutableBufferPointer(start: nil, count: 0)
+        keyFields = UnsafeMutableBufferPointer(start: nil, count: 0)
         planShape = -1
         batchPlans.removeAll(keepingCapacity: true)
         edits.removeAll(keepingCapacity: true)
@@ -73,18 +89,17 @@ public final class FieldTable {
         if shape != planShape { choose(shape, batch) }
         block = batch.pointer(0)
         arena = batch.arena.pointer
-        guard let plan else { return }
         if !edits.isEmpty {
             for edit in edits { slots[edit.field] = .absent }
         }
         let first = batch.slots + Int(batch.rows[row].firstSlot)
-        for place in plan.places { slots[place.field] = first[place.index] }
+        for place in places { slots[place.field] = first[place.index] }
         if !edits.isEmpty { applyEdits(row, batch) }
     }
 
     private func applyEdits(_ row: Int, _ batch: EventBatch) {
         for edit in edits {
-            let slot = batch.columns[edit.index].slots[row]
+            let slot = batch.columns[edit.index][row]
             if slot.type == .absent { continue }
             slots[edit.field] = slot.type == .removed ? .absent : slot
         }
@@ -95,7 +110,8 @@ public final class FieldTable {
         while batchPlans.count < batch.shapes.count { batchPlans.append(nil) }
         let chosen = batchPlans[index] ?? plan(for: batch.shapes[index])
         batchPlans[index] = chosen
-        plan = chosen
+        places = chosen.places
+        keyFields = chosen.keyFields
         planShape = index
         slots.update(repeating: .absent, count: names.count)
     }
@@ -108,9 +124,34 @@ public final class FieldTable {
             if let index { places.append(Place(field: field, index: index)) }
         }
         if plans.count >= Self.shapeLimit { plans.removeAll(keepingCapacity: true) }
-        let made = Plan(shape: shape, places: places)
+        let made = Plan(
+            shape: shape, places: places,
+            keyFields: places.map(\.field).filter { isInKey[$0] })
         plans[ObjectIdentifier(shape)] = made
         return made
+    }
+
+    /// Whether a filter before changed one of the fields in this batch.
+    public var hasEdits: Bool { !edits.isEmpty }
+
+    /// Appends the key of the row that was loaded: rows with the same key have the same values in
+    /// all fields of the key, as long as no filter changed them (``hasEdits``).
+    /// - Returns: A hash of the key; not one to be trusted against who chooses the values.
+    @inline(__always)
+    public func appendKey(to keys: inout ByteBuffer) -> UInt64 {
+        let start = keys.count
+        for field in keyFields {
+            let slot = slots[field]
+            keys.append(byte: UInt8(truncatingIfNeeded: field))
+            keys.append(byte: UInt8(truncatingIfNeeded: slot.typeCode))
+            let base = slot.offset & Slot.arenaBit == 0 ? block : arena
+            if slot.length > 0 {
+                keys.append(padded: base + Int(slot.offset & ~Slot.arenaBit), slot.length)
+            }
+            // No text holds this byte: it ends the value.
+            keys.append(byte: 0xff)
+        }
+        return hash64(keys.pointer + start, keys.count &- start, seed: 0x5745_4952_6b65_7931)
     }
 
     /// The slot of a field in the row that was loaded.
@@ -126,9 +167,27 @@ public final class FieldTable {
         return UnsafeRawBufferPointer(
             start: base + Int(slot.offset & ~Slot.arenaBit), count: slot.length)
     }
+
+    /// The text of a field that stands in its slot as it is: not that of an escaped string or of a
+    /// boolean, for which it is `nil`; empty for a field that is null or not there.
+    @inlinable @inline(__always)
+    public func readyText(_ field: Int) -> UnsafeRawBufferPointer? {
+        let code = slots[field].typeCode
+        // integer, float, plain, raw, object, array
+        if 0b1110_1110_0000 >> code & 1 == 1 { return text(field) }
+        return code <= 2 ? UnsafeRawBufferPointer(start: nil, count: 0) : nil
+    }
 }
 
 extension EventBatch {
+    /// Changes one field of all rows; `absent` leaves a row as it is.
+    public func edit(column: Int, rows slots: UnsafeBufferPointer<Slot>) {
+        let present = columns[column]
+        for row in 0..<min(slots.count, rows.count) where slots[row].typeCode != 0 {
+            present[row] = slots[row]
+        }
+    }
+
     /// A string slot for text that lies in the batch's own bytes, without a copy.
     ///
     /// - Parameter isPlain: Whether JSON need not escape the text.

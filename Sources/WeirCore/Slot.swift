@@ -62,6 +62,10 @@ public struct Slot: Sendable, Equatable {
         return number <= 11 ? unsafeBitCast(number, to: FieldType.self) : .absent
     }
 
+    /// The type's number.
+    @inlinable @inline(__always)
+    public var typeCode: UInt32 { typeAndLength >> 28 }
+
     /// Bytes of text.
     @inlinable @inline(__always)
     public var length: Int { Int(typeAndLength & 0x0fff_ffff) }

@@ -69,3 +69,45 @@ public enum Gzip {
         }
     }
 }
+
+/// Compresses what comes piece by piece: one gzip member in all.
+public struct GzipStream: ~Copyable {
+    // On the heap: zlib keeps a pointer back to it.
+    private let stream: UnsafeMutablePointer<z_stream>
+
+    /// A stream, or nothing for want of memory.
+    public init?(level: Gzip.Level) {
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        if weir_deflate_begin(stream, level.number) != Z_OK {
+            stream.deallocate()
+            return nil
+        }
+    }
+
+    deinit {
+        deflateEnd(stream)
+        stream.deallocate()
+    }
+
+    /// Appends the compressed form of the next bytes, as far as it is ready.
+    /// - Parameter isLast: Whether no more will come; everything is ready then.
+    public mutating func append(
+        _ bytes: UnsafeRawBufferPointer, isLast: Bool, into buffer: inout ByteBuffer
+    ) {
+        stream.pointee.next_in = UnsafeMutablePointer(
+            mutating: bytes.bindMemory(to: UInt8.self).baseAddress)
+        stream.pointee.avail_in = UInt32(clamping: bytes.count)
+        let piece = 32 * 1024
+        var isFull = true
+        while isFull {
+            buffer.appendInPlace(maximum: piece) { room in
+                stream.pointee.next_out = room
+                stream.pointee.avail_out = UInt32(piece)
+                deflate(stream, isLast ? Z_FINISH : Z_NO_FLUSH)
+                isFull = stream.pointee.avail_out == 0
+                return piece - Int(stream.pointee.avail_out)
+            }
+        }
+    }
+}

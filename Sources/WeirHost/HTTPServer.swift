@@ -2,6 +2,14 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Synchronization
+import WeirCore
+
+/// An answer's body that is made while it is sent.
+public protocol ResponseBody: AnyObject {
+    /// Appends the next piece.
+    /// - Returns: Whether there was one.
+    func next(into buffer: inout WeirCore.ByteBuffer) -> Bool
+}
 
 /// A small server for a few routes: what is asked, what is answered.
 public final class HTTPServer: Sendable {
@@ -25,7 +33,14 @@ public final class HTTPServer: Sendable {
     }
 
     /// What it is answered.
-    public struct Response: Sendable {
+    public struct Response {
+        /// The bytes behind the head.
+        public enum Body {
+            case text(String)
+            /// Sent in pieces, each made when the client has taken the one before.
+            case pieces(any ResponseBody)
+        }
+
         /// The status code.
         public var status: Int
         /// The type of the body.
@@ -33,7 +48,7 @@ public final class HTTPServer: Sendable {
         /// Further headers.
         public var headers: [(name: String, value: String)]
         /// The body.
-        public var body: String
+        public var body: Body
 
         /// An answer by its parts.
         public init(
@@ -43,7 +58,18 @@ public final class HTTPServer: Sendable {
             self.status = status
             self.contentType = contentType
             self.headers = headers
-            self.body = body
+            self.body = .text(body)
+        }
+
+        /// An answer whose body is made while it is sent.
+        public init(
+            status: Int, contentType: String, headers: [(name: String, value: String)] = [],
+            pieces: any ResponseBody
+        ) {
+            self.status = status
+            self.contentType = contentType
+            self.headers = headers
+            body = .pieces(pieces)
         }
     }
 
@@ -55,6 +81,8 @@ public final class HTTPServer: Sendable {
 
     /// Most connections at a time.
     static let connectionLimit = 256
+    /// How long a client may take for an answer in pieces.
+    static let answerTimeLimit = TimeAmount.seconds(120)
 
     private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel
@@ -121,6 +149,11 @@ private final class RequestHandler: ChannelInboundHandler {
     private var head: HTTPRequestHead?
     private let bodyByteLimit: Int
     private var body: [UInt8] = []
+    /// The answer that is being sent in pieces.
+    private var pieces: (any ResponseBody)?
+    private var piece = WeirCore.ByteBuffer()
+    private var patience: Scheduled<Void>?
+    private var keepsAlive = true
 
     init(
         bodyByteLimit: Int,
@@ -146,25 +179,61 @@ private final class RequestHandler: ChannelInboundHandler {
                     method: head.method.rawValue, path: String(path),
                     query: String(head.uri.dropFirst(path.count + 1)),
                     headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body))
-            write(response, keepsAlive: head.isKeepAlive, isHead: head.method == .HEAD, context)
+            write(response, to: head, context)
         }
     }
 
     private func write(
-        _ response: HTTPServer.Response, keepsAlive: Bool, isHead: Bool,
+        _ response: HTTPServer.Response, to request: HTTPRequestHead,
         _ context: ChannelHandlerContext
     ) {
-        let body = context.channel.allocator.buffer(string: response.body)
         var headers = HTTPHeaders()
         headers.add(name: "Content-Type", value: response.contentType)
-        headers.add(name: "Content-Length", value: "\(body.readableBytes)")
         for (name, value) in response.headers { headers.add(name: name, value: value) }
+        keepsAlive = request.isKeepAlive
+        let isHead = request.method == .HEAD
+        var text: NIOCore.ByteBuffer?
+        switch response.body {
+        case .text(let body):
+            let bytes = context.channel.allocator.buffer(string: body)
+            headers.add(name: "Content-Length", value: "\(bytes.readableBytes)")
+            if !isHead { text = bytes }
+        case .pieces(let body):
+            // The end of a body without a length is the end of the connection in HTTP/1.0.
+            if request.version.isBefore11 { keepsAlive = false }
+            if !isHead { pieces = body }
+        }
         if !keepsAlive { headers.add(name: "Connection", value: "close") }
         let head = HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: response.status),
-            headers: headers)
+            version: request.version.isBefore11 ? .http1_0 : .http1_1,
+            status: HTTPResponseStatus(statusCode: response.status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        if let text { context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil) }
+        guard pieces != nil else { return end(context) }
+        let channel = context.channel
+        patience = context.eventLoop.scheduleTask(in: HTTPServer.answerTimeLimit) {
+            channel.close(promise: nil)
+        }
+        sendPieces(context)
+    }
+
+    /// Sends pieces as long as the client takes them.
+    private func sendPieces(_ context: ChannelHandlerContext) {
+        guard let body = pieces else { return }
+        while context.channel.isWritable {
+            piece.truncate(to: 0)
+            guard body.next(into: &piece) else {
+                pieces = nil
+                patience?.cancel()
+                return end(context)
+            }
+            let bytes = context.channel.allocator.buffer(bytes: piece.bytes)
+            context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+        }
+        context.flush()
+    }
+
+    private func end(_ context: ChannelHandlerContext) {
         let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
         if !keepsAlive {
             let channel = context.channel
@@ -172,7 +241,23 @@ private final class RequestHandler: ChannelInboundHandler {
         }
     }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { sendPieces(context) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        pieces = nil
+        patience?.cancel()
+        context.fireChannelInactive()
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
     }
+}
+
+extension HTTPVersion {
+    /// Whether the client knows no bodies in chunks.
+    fileprivate var isBefore11: Bool { major < 1 || major == 1 && minor == 0 }
 }

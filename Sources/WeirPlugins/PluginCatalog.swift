@@ -7,17 +7,18 @@ import WeirPipeline
 public enum PluginCatalog {
     /// The catalogue that configurations are checked against.
     public static let catalog = ComponentCatalog(
-        [TailSource.declaration]
+        [TailSource.declaration, PrometheusSource.declaration]
             + [
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
                 ParserFilter.declaration, IstioFieldsFilter.declaration,
-                IstioMetricsFilter.declaration,
+                IstioMetricsFilter.declaration, PrometheusFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
                 StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
-                StoreDestination.declaration, NullOutput.declaration, RoutingOutputs.copy,
+                StoreDestination.declaration, NullOutput.declaration,
+                PrometheusOutput.declaration, RoutingOutputs.copy,
                 RoutingOutputs.relabel,
             ]
             + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
@@ -26,6 +27,15 @@ public enum PluginCatalog {
     public static func source(
         _ section: Section, name: String, sink: any EventSink, context: PluginContext
     ) throws(SectionError) -> any Source {
+        switch section.type {
+        case "prometheus": return try PrometheusSource(section, context: context)
+        default: return try tail(section, name: name, sink: sink, context: context)
+        }
+    }
+
+    private static func tail(
+        _ section: Section, name: String, sink: any EventSink, context: PluginContext
+    ) throws(SectionError) -> TailSource {
         let options = try TailOptions(section)
         guard let parse = section.section("parse") else {
             throw SectionError(
@@ -78,6 +88,8 @@ public enum PluginCatalog {
         case "istio_metrics":
             return try IstioMetricsFilter(
                 section, name: name, catalog: context.series, clock: context.clock)
+        case "prometheus":
+            return try PrometheusFilter(section, name: name, context: context)
         default:
             throw SectionError(
                 section.element.location, "there is no filter `\(section.type)`",
@@ -89,7 +101,12 @@ public enum PluginCatalog {
     public static func output(
         _ section: Section, name: String, context: PluginContext
     ) throws(SectionError) -> any Output {
-        if section.type == "null" { return NullOutput(name: name, registry: context.registry) }
+        switch section.type {
+        case "null": return NullOutput(name: name, registry: context.registry)
+        case "prometheus":
+            return try PrometheusOutput(section, name: name, context: context)
+        default: break
+        }
         let secondary = try secondary(of: section, name: name, context: context)
         let options = try options(section, hasSecondary: secondary != nil)
         let destination: any ChunkDestination

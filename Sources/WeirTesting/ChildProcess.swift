@@ -93,4 +93,15 @@ public enum TestPrograms {
         guard glob(pattern, 0, nil, &found) == 0, let first = found.gl_pathv[0] else { return nil }
         return String(cString: first)
     }()
+
+    /// A real Prometheus, if `make deps-test` has found one.
+    public static let prometheus = extracted("prometheus")
+
+    /// Its tool, if `make deps-test` has found it.
+    public static let promtool = extracted("promtool")
+
+    private static func extracted(_ name: String) -> String? {
+        let path = "\(SourceTree.root)/.cache/programs/usr/bin/\(name)"
+        return access(path, X_OK) == 0 ? path : nil
+    }
 }

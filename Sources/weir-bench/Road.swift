@@ -35,6 +35,13 @@ struct Road {
         _ = try ship(first, "weir, Istio's text", json) { sink in
             try startWeir(weir, "text.log", "@type envoy", sink)
         }
+        try count(weir, "json.log", "weir, tail and parse JSON only", "", json)
+        try count(
+            weir, "json.log", "weir, JSON to istio_metrics",
+            "<filter **>\n  @type istio_metrics\n</filter>", json)
+        try count(
+            weir, "text.log", "weir, Istio's text to istio_metrics",
+            "<filter **>\n  @type istio_metrics\n</filter>", json)
         try idle(weir)
         guard access("/usr/sbin/rsyslogd", X_OK) == 0 else {
             return print("rsyslog is not there: `make deps-bench` installs it")
@@ -147,6 +154,54 @@ struct Road {
                 + "\(Self.rounded(Double(cost.peakAnonymousKilobytes) / 1024)) | "
                 + "\(Self.rounded(Double(cost.peakResidentKilobytes) / 1024)) |")
         return cost
+    }
+
+    /// Runs a process that delivers a log to nowhere until its position is at the end.
+    private func count(
+        _ weir: String, _ log: String, _ name: String, _ filters: String, _ base: Cost
+    ) throws {
+        // Of its own for each run: every one reads the log from its beginning.
+        let positions = folder.file("\(name.filter { $0.isLetter }).pos")
+        folder.write(
+            """
+            <system>
+              admin_port 0
+            </system>
+            <source>
+              @type tail
+              path \(folder.file(log))
+              pos_file \(positions)
+              tag istio.access
+              read_from_head true
+              <parse>
+                @type envoy
+              </parse>
+            </source>
+            \(filters)
+            <match **>
+              @type null
+            </match>
+            """, to: "weir.conf")
+        guard case .success(let status) = FileStatus.of(folder.file(log)) else { return }
+        let digits = String(status.size, radix: 16)
+        let end = String(repeating: "0", count: 16 - digits.count) + digits
+        let process = try ChildProcess(
+            weir, ["run", "-c", folder.file("weir.conf")], log: folder.file("weir.out"))
+        var cost = Cost()
+        for _ in 0..<6000 where AtomicFile.procText(positions)?.contains(end) != true {
+            let (anonymous, resident) = Self.memory(process.pid)
+            cost.peakAnonymousKilobytes = max(cost.peakAnonymousKilobytes, anonymous)
+            cost.peakResidentKilobytes = max(cost.peakResidentKilobytes, resident)
+            usleep(20_000)
+        }
+        let isWhole = AtomicFile.procText(positions)?.contains(end) == true
+        process.signal(SIGTERM)
+        cost.cpuSeconds = Self.waitForUsage(process.pid) / Double(lineCount) * 1e6
+        print(
+            "| \(name)\(isWhole ? "" : ", not to the end") | \(Self.rounded(cost.cpuSeconds)) | "
+                + "\(Self.rounded(cost.cpuSeconds / base.cpuSeconds)) | "
+                + "\(Self.rounded(Double(cost.peakAnonymousKilobytes) / 1024)) | "
+                + "\(Self.rounded(Double(cost.peakResidentKilobytes) / 1024)) |")
     }
 
     private func idle(_ weir: String) throws {

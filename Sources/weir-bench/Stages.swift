@@ -8,20 +8,21 @@ import WeirPlugins
 
 /// Nanoseconds of CPU per event, stage by stage, on one thread.
 struct Stages {
-    private static let eventCount = 20_000
-    private static let roundCount = 15
+    static let eventCount = 20_000
+    static let roundCount = 15
     private static let blockByteCount = 256 * 1024
 
-    private let batch = EventBatch(blockCapacity: Stages.blockByteCount)
+    let batch = EventBatch(blockCapacity: Stages.blockByteCount)
 
-    private static var cpuSeconds: Double {
+    /// CPU seconds of this thread.
+    static var cpuSeconds: Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     /// The best of some rounds, in nanoseconds per event.
-    private static func measure(_ body: () -> Void) -> Double {
+    static func measure(_ body: () -> Void) -> Double {
         var best = Double.infinity
         for _ in 0..<roundCount {
             let start = cpuSeconds
@@ -31,7 +32,7 @@ struct Stages {
         return best / Double(eventCount) * 1e9
     }
 
-    private func eachBlock(_ text: borrowing ByteBuffer, _ body: () -> Void) {
+    func eachBlock(_ text: borrowing ByteBuffer, _ body: () -> Void) {
         var place = 0
         let all = text.bytes
         while place < all.count {
@@ -47,7 +48,7 @@ struct Stages {
         }
     }
 
-    private static func section(_ text: String, _ family: ComponentFamily) -> Section? {
+    static func section(_ text: String, _ family: ComponentFamily) -> Section? {
         let (root, _) = ConfigReader.read(
             text: Array(text.utf8), name: "bench.conf", files: RealConfigFiles())
         guard let element = root.elements.first,
@@ -59,7 +60,7 @@ struct Stages {
             element, as: declaration, catalog: PluginCatalog.catalog, into: &diagnostics)
     }
 
-    private static func parser(_ body: String) -> (any LineParser)? {
+    static func parser(_ body: String) -> (any LineParser)? {
         section("<parse>\n\(body)\n</parse>\n", .parser).flatMap { try? ParserCatalog.parser($0) }
     }
 
@@ -133,5 +134,6 @@ struct Stages {
             _ = Gzip.compress(body.bytes, level: .fast, into: &compressed)
         }
         row("gzip of the bulk body, best_speed", gzip)
+        runIstio(json, jsonParser, parsed: scan, row)
     }
 }

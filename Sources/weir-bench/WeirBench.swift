@@ -17,15 +17,24 @@ enum WeirBench {
             let text = LineGenerator.lines(count, form)
             _ = write(STDOUT_FILENO, text.pointer, text.count)
         case "stages": Stages().run()
+        case "series": try series()
         case "road", nil:
-            if arguments.isEmpty { Stages().run() }
+            if arguments.isEmpty {
+                Stages().run()
+                try series()
+            }
             let lineCount = arguments.dropFirst().first.flatMap { Int($0) } ?? 1_000_000
             try Road(lineCount: lineCount).run(weir: TestPrograms.weir)
         default: usage()
         }
     }
 
+    private static func series() throws {
+        print("| series | cost |\n| --- | --- |")
+        try SeriesRows().run { print("| \($0) | \($1) |") }
+    }
+
     private static func usage() {
-        print("weir-bench [stages | road [LINES] | generate LINES json|text]")
+        print("weir-bench [stages | series | road [LINES] | generate LINES json|text]")
     }
 }

@@ -5,7 +5,9 @@ import WeirTesting
 @Suite("Every pipeline folder") struct PipelineFolderTests {
     @Test(
         "gives what it is expected to",
-        arguments: ["istio-guide", "envoy-to-elasticsearch", "kubernetes-daemonset"])
+        arguments: [
+            "istio-guide", "envoy-to-elasticsearch", "istio-metrics", "kubernetes-daemonset",
+        ])
     func folder(_ name: String) {
         let outcome = PipelineTest(folder: "\(SourceTree.root)/pipelines/\(name)").run()
         guard case .passed(let count) = outcome else {

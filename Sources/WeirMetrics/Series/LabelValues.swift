@@ -95,9 +95,8 @@ public struct LabelValues: ~Copyable {
         return UnsafeRawBufferPointer(start: base + start, count: Int(ends[index]) &- 1 &- start)
     }
 
-    /// Where a value ends, its separator included.
-    @inline(__always)
-    func end(_ index: Int) -> Int { Int(ends[index]) }
+    /// The values as they are now.
+    public var bytesOfValues: [[UInt8]] { (0..<count).map { Array(value($0)) } }
 
     /// All bytes, separators included, readable 16 bytes beyond their end.
     @inline(__always)

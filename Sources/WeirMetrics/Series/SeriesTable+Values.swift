@@ -87,6 +87,9 @@ extension SeriesTable {
         }
     }
 
+    /// Shows a metric of a series before it has a value: as zero.
+    public mutating func show(at index: Int, family: Int) { _ = present(index, family) }
+
     /// Notes that a metric of the series has a value.
     @inline(__always)
     func present(_ index: Int, _ family: Int) -> UnsafeMutableRawPointer {

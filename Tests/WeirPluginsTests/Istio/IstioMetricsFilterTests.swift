@@ -211,6 +211,39 @@ struct IstioMetricsFilterTests {
         #expect(try isSampled([("request_id", "null")]) == nil)
     }
 
+    @Test func `counts alike rows of a block as it counts each alone`() throws {
+        var generator = SeededGenerator(announcing: "istio_metrics alike rows")
+        let choices: [(String, [String])] = [
+            (
+                "upstream_cluster",
+                [
+                    "\"outbound|80|v1|a.b.svc.cluster.local\"", "\"inbound|80||\"", "null",
+                    "\"PassthroughCluster\"", "\"agent\"", "\"-\"",
+                ]
+            ), ("response_code", ["200", "503", "0", "\"200\"", "-7", "null"]),
+            ("protocol", ["\"HTTP/2\"", "null"]), ("method", ["\"GET\"", "null"]),
+            ("authority", ["\"a\"", "\"b:80\"", "\"\\u0061\"", "null"]),
+            ("instance_ip", ["\"10.0.0.1\"", ""]),
+            ("downstream_local_address", ["\"10.0.0.1:80\"", "\"10.0.0.2:80\""]),
+            ("content_type", ["\"application/grpc\"", "null", ""]),
+            ("request_message_count", ["", "", "3"]), ("user_agent", ["\"x\"", "\"y\""]),
+            ("requested_server_name", ["\"outbound_.80_.v2_.c.d.svc.cluster.local\"", "null"]),
+        ]
+        let lines = (0..<600).map { _ in
+            IstioLine.request(
+                choices.map { ($0.0, $0.1.randomElement(using: &generator) ?? "null") })
+        }
+        let parameters = "optional_labels subset\n<labels>\n  agent user_agent\n</labels>"
+        let together = try IstioRig(parameters)
+        try together.count(lines.joined())
+        let alone = try IstioRig(parameters)
+        for line in lines { try alone.count(line) }
+        for metric in IstioMetric.allCases.map(\.rawValue) {
+            #expect(together.samples(metric) == alone.samples(metric), "\(metric)")
+        }
+        #expect(together.samples("istio_requests_total").count > 20)
+    }
+
     // MARK: Restarts
 
     @Test func `counts each place of a file once, however often it is read`() throws {

@@ -179,10 +179,8 @@ extension IstioDerivation {
 
     @inline(__always)
     private func readPeer(from first: IstioField) -> IstioPeer {
-        func part(_ part: PeerPart) -> ByteText {
-            let text = rawText(first.rawValue &+ part.rawValue)
-            return text.count == 1 && text[0] == UInt8(ascii: "-") ? .none : text
-        }
+        @inline(__always)
+        func part(_ part: PeerPart) -> ByteText { known(first.rawValue &+ part.rawValue) }
         return IstioPeer(
             workload: part(.workload), namespace: part(.namespace), cluster: part(.cluster),
             service: part(.service), revision: part(.revision), app: part(.app),

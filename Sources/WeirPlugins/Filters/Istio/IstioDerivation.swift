@@ -54,6 +54,8 @@ final class IstioDerivation {
         var keys: [IstioField: [String]] = [:]
         /// Keys of more fields, for labels of the user's own.
         var extraKeys: [[String]] = []
+        /// The places of fields besides those of the derivation that labels depend on.
+        var labelFields: [Int] = []
     }
 
     /// The fields, those of ``IstioField`` first and then the extra ones.
@@ -80,7 +82,8 @@ final class IstioDerivation {
     /// A derivation over one kind of log.
     init(_ options: Options) {
         table = FieldTable(
-            IstioField.allCases.map { options.keys[$0] ?? $0.keys } + options.extraKeys)
+            IstioField.allCases.map { options.keys[$0] ?? $0.keys } + options.extraKeys,
+            key: Self.keyFields.map(\.rawValue) + options.labelFields)
         forcedReporter = options.reporter
         defaultNamespace = Array(options.namespace.utf8)
         hostEnding = Array(".svc.\(options.domain)".utf8)
@@ -89,10 +92,40 @@ final class IstioDerivation {
     /// Before the rows of a batch.
     func look(at batch: EventBatch) { table.look(at: batch) }
 
+    /// Fields that decide the labels of a line that names its cluster, where no pods are known.
+    private static let keyFields: [IstioField] = [
+        .upstreamCluster, .routeName, .protocol, .method, .responseCode, .responseFlags, .authority,
+        .serverName, .workload, .namespace, .cluster, .canonicalService, .canonicalRevision, .app,
+        .version, .downstreamWorkload, .downstreamNamespace, .downstreamCluster,
+        .downstreamService, .downstreamRevision, .downstreamApp, .downstreamVersion,
+        .upstreamWorkload, .upstreamNamespace, .upstreamCluster_, .upstreamService,
+        .upstreamRevision, .upstreamApp, .upstreamVersion, .upstreamEndpoint, .services,
+        .downstreamPeerSAN, .downstreamLocalSAN, .upstreamPeerSAN, .upstreamLocalSAN, .grpcStatus,
+        .contentType,
+    ]
+
+    /// Whether lines with the same key have the same labels: the row that was loaded names its
+    /// cluster, no pod's names complete it, and it tells no messages of gRPC, which not every line
+    /// of a key does.
+    @inline(__always)
+    var isDecidedByKey: Bool {
+        guard slot(.upstreamCluster).length > 1, !slot(.kubernetes).isPresent, pods.isEmpty,
+            !slot(.requestMessages).isPresent
+        else { return false }
+        // Clusters that are no service's leave it to addresses whose view the line is.
+        return !slot(.instanceIP).isPresent
+            || table.text(IstioField.upstreamCluster.rawValue).place(of: UInt8(ascii: "|")) != nil
+    }
+
     /// Reads a row: what it is, whose view, and of which service.
     @inline(__always)
     func read(row: Int, of batch: EventBatch) {
         table.load(row: row, of: batch)
+        readLoaded()
+    }
+
+    /// Reads the row that the table has loaded.
+    func readLoaded() {
         scratch.clear()
         cluster = text(.upstreamCluster)
         readKind()
@@ -275,14 +308,15 @@ final class IstioDerivation {
 
     /// The text of a field by its place in the table, `-` as it stands.
     @inline(__always)
-    func rawText(_ field: Int) -> ByteText {
-        let slot = table.slot(field)
-        switch slot.type {
-        case .plain, .raw, .integer, .float, .object, .array: return table.text(field)
-        case .escaped: return scratch.write(unescaping: table.text(field))
-        case .yes: return .literal("true")
-        case .no: return .literal("false")
-        case .absent, .removed, .null: return .none
+    func rawText(_ field: Int) -> ByteText { table.readyText(field) ?? decodedText(field) }
+
+    @inline(never)
+    private func decodedText(_ field: Int) -> ByteText {
+        switch table.slot(field).type {
+        case .escaped: scratch.write(unescaping: table.text(field))
+        case .yes: .literal("true")
+        case .no: .literal("false")
+        default: .none
         }
     }
 

@@ -59,6 +59,7 @@ public final class IstioFieldsFilter: Filter {
     /// The slots of words in this batch, made when they are first needed.
     private var reporterSlots: [Slot?] = []
     private var diagnosisSlots: [Slot?] = []
+    private var edits = EditTable(columnCount: Written.allCases.count)
 
     /// A filter as its section describes it.
     public init(_ section: Section, registry: Registry) throws(SectionError) {
@@ -81,23 +82,21 @@ public final class IstioFieldsFilter: Filter {
 
     /// Writes the fields of every row.
     public func apply(to batch: EventBatch, refused: (_ row: Int, _ reason: String) -> Void) {
-        var columns = [Int](repeating: -1, count: Written.allCases.count)
         // Readers look for edits that were there before; the new columns are made afterwards.
         derivation.look(at: batch)
-        for field in Written.allCases where isWritten[field.rawValue] {
-            columns[field.rawValue] = batch.editColumn(prefix + field.key)
-        }
+        let rowCount = batch.rows.count
+        edits.clear(rowCount: rowCount)
         reporterSlots = [Slot?](repeating: nil, count: IstioReporter.allCases.count)
         diagnosisSlots = [Slot?](repeating: nil, count: IstioDiagnosis.allCases.count)
-        columns.withUnsafeBufferPointer { columns in
-            for row in batch.rows.indices where !batch.rows[row].isDropped {
-                write(row, batch, columns)
-            }
+        for row in 0..<rowCount where !batch.rows[row].isDropped { write(row, batch) }
+        for field in Written.allCases where isWritten[field.rawValue] {
+            let column = batch.editColumn(prefix + field.key)
+            batch.edit(column: column, rows: edits.column(field.rawValue))
         }
     }
 
     @inline(__always)
-    private func write(_ row: Int, _ batch: EventBatch, _ columns: UnsafeBufferPointer<Int>) {
+    private func write(_ row: Int, _ batch: EventBatch) {
         derivation.read(row: row, of: batch)
         guard derivation.kind != .foreign else { return foreign.add() }
         let diagnosis = derivation.diagnosis
@@ -110,9 +109,7 @@ public final class IstioFieldsFilter: Filter {
         let subset = batch.slot(sharing: derivation.subset, isPlain: isPlain)
         @inline(__always)
         func edit(_ field: Written, _ slot: Slot?) {
-            let column = columns[field.rawValue]
-            guard column >= 0 else { return }
-            if let slot { batch.edit(column: column, row: row, to: slot) } else { unplaced.add() }
+            if let slot { edits.set(field.rawValue, row, slot) } else { unplaced.add() }
         }
         @inline(__always)
         func edit(_ field: Written, _ slot: Slot?, _ text: ByteText) {
@@ -149,5 +146,41 @@ public final class IstioFieldsFilter: Filter {
         let slot = batch.makeSlot(.plain) { $0.append(diagnosis.word) }
         diagnosisSlots[index] = slot
         return slot
+    }
+}
+
+/// Slots of some columns, one per row, before they become edits of a batch.
+private struct EditTable: ~Copyable {
+    private let columnCount: Int
+    private var slots: UnsafeMutablePointer<Slot>
+    private var rowCount = 0
+    private var rowCapacity = 512
+
+    init(columnCount: Int) {
+        self.columnCount = columnCount
+        slots = .allocate(capacity: columnCount * rowCapacity)
+    }
+
+    deinit { slots.deallocate() }
+
+    /// Forgets all slots, and makes room for those of so many rows.
+    mutating func clear(rowCount: Int) {
+        if rowCount > rowCapacity {
+            slots.deallocate()
+            rowCapacity = rowCount * 2
+            slots = .allocate(capacity: columnCount * rowCapacity)
+        }
+        self.rowCount = rowCount
+        slots.initialize(repeating: .absent, count: columnCount * rowCount)
+    }
+
+    @inline(__always)
+    mutating func set(_ column: Int, _ row: Int, _ slot: Slot) {
+        slots[column &* rowCount &+ row] = slot
+    }
+
+    /// The slots of a column.
+    func column(_ column: Int) -> UnsafeBufferPointer<Slot> {
+        UnsafeBufferPointer(start: slots + column * rowCount, count: rowCount)
     }
 }

@@ -20,6 +20,21 @@ enum IstioLabelSource: Equatable {
     case way(RecordAccessor, field: Int)
     /// No value: as if the label were not there.
     case removed
+
+    /// The field that the value is read from, besides those of the derivation.
+    var field: Int? {
+        switch self {
+        case .field(let place), .address(let place), .port(let place), .path(let place): place
+        case .way(_, let place): place
+        case .standard, .subset, .literal, .removed: nil
+        }
+    }
+
+    /// Whether the value is the same for all rows with the same bytes in the field.
+    var followsKey: Bool {
+        // Values within objects are rare, and their objects large.
+        if case .way = self { false } else { true }
+    }
 }
 
 /// The fields that labels are read from besides those of ``IstioField``.

@@ -54,6 +54,12 @@ public final class IstioMetricsFilter: Filter {
     private let countsMessages: Bool
     /// Before this place of the batch's origin, every group has counted.
     private var leastCounted: UInt64 = 0
+    private var memo: IstioSeriesMemo
+    /// Whether labels depend on whole fields only.
+    private let labelsFollowKey: Bool
+    private var usesMemo = false
+    private let groups: [SeriesGroup]
+    private let registry: Registry
 
     /// A filter as its section describes it.
     /// - Parameters:
@@ -67,16 +73,22 @@ public final class IstioMetricsFilter: Filter {
         takesBodySizes = settings.takesBodySizes
         keepsExemplars = settings.keepsExemplars
         self.clock = clock
+        labelsFollowKey = settings.labelsFollowKey
+        registry = catalog.registry
         var series: [IstioSeries] = []
+        var groups: [SeriesGroup] = []
         do throws(MetricConflict) {
             for group in settings.groups {
                 let shared = try catalog.group(settings.declaration(of: group))
+                groups.append(shared)
                 series.append(IstioSeries(group, shard: shared.shard(named: name)))
             }
         } catch {
             throw SectionError(section.element.location, error.message, help: error.help)
         }
         self.series = series
+        self.groups = groups
+        memo = IstioSeriesMemo(groupCount: series.count)
         countsMessages = series.contains { $0.kind == .messages }
         values = .allocate(capacity: IstioLabel.allCases.count)
         values.initialize(repeating: .none, count: IstioLabel.allCases.count)
@@ -88,6 +100,8 @@ public final class IstioMetricsFilter: Filter {
     /// Counts every row that was not counted before.
     public func apply(to batch: EventBatch, refused: (_ row: Int, _ reason: String) -> Void) {
         derivation.look(at: batch)
+        memo.clear()
+        usesMemo = labelsFollowKey && !derivation.table.hasEdits && !isNearLimit
         withTables(from: 0, now: clock.now) {
             let origin = batch.origin.map { CountedOrigin(high: $0.high, low: $0.low) }
             leastCounted = UInt64.max
@@ -113,6 +127,13 @@ public final class IstioMetricsFilter: Filter {
         }
     }
 
+    /// Whether there are so many series that label values may be merged, each of which is counted.
+    private var isNearLimit: Bool {
+        let budget = registry.seriesBudget
+        return budget.usedCount > budget.limit / 4 * 3
+            || groups.contains { $0.seriesCount > $0.declaration.seriesLimit / 4 * 3 }
+    }
+
     private func noteCounted(_ origin: CountedOrigin, _ position: UInt64) {
         for group in series where group.countedPosition < position {
             if group.table?.pointee.setCounted(origin, upTo: position) == false {
@@ -127,30 +148,63 @@ public final class IstioMetricsFilter: Filter {
     private func count(_ row: Int, _ batch: EventBatch) {
         let position = batch.lines[Int(batch.rows[row].line)].position
         guard position >= leastCounted else { return counters.repeated.add() }
-        derivation.read(row: row, of: batch)
-        switch derivation.kind {
-        case .http:
-            guard hasResponseCode else { return }
-            count(.http, position, row, batch)
-        case .tcp: count(.tcp, position, row, batch)
-        case .listener: counters.skippedListeners.add()
-        case .foreign: counters.skippedForeign.add()
+        derivation.table.load(row: row, of: batch)
+        guard usesMemo, derivation.isDecidedByKey else {
+            return countDerived(row, position, batch, place: nil)
+        }
+        var isKnown = false
+        let place = memo.place(of: derivation.table, isKnown: &isKnown)
+        guard let place, isKnown else { return countDerived(row, position, batch, place: place) }
+        let entry = memo.entry(place)
+        let event = readEvent(entry.kind, isGRPC: entry.isGRPC, row, batch)
+        for (index, group) in series.enumerated()
+        where position >= group.countedPosition && counts(group.kind, entry.kind, event) {
+            group.count(event, in: memo.series(place, group: index), isClient: entry.isClient)
         }
     }
 
-    @inline(__always)
-    private func count(
-        _ kind: IstioMetric.Kind, _ position: UInt64, _ row: Int, _ batch: EventBatch
-    ) {
-        let event = readEvent(kind, row, batch)
-        derivation.writeLabels(to: values)
-        for group in series where position >= group.countedPosition {
-            if group.kind == kind {
-                group.count(event, of: derivation, values, batch)
-            } else if group.kind == .messages, event.requestMessages >= 0 {
-                group.count(event, of: derivation, values, batch)
-            }
+    /// Counts a row whose labels are not known yet, and notes them for rows with the same key.
+    private func countDerived(_ row: Int, _ position: UInt64, _ batch: EventBatch, place: Int?) {
+        derivation.readLoaded()
+        let kind: IstioMetric.Kind
+        switch derivation.kind {
+        case .http where hasResponseCode: kind = .http
+        case .tcp: kind = .tcp
+        case .http: return forget(place)
+        case .listener:
+            counters.skippedListeners.add()
+            return forget(place)
+        case .foreign:
+            counters.skippedForeign.add()
+            return forget(place)
         }
+        let isGRPC = kind == .http && derivation.isGRPC
+        let isClient = derivation.reporter == .source
+        let event = readEvent(kind, isGRPC: isGRPC, row, batch)
+        derivation.writeLabels(to: values)
+        if let place { memo.set(place, kind, isClient: isClient, isGRPC: isGRPC) }
+        for (index, group) in series.enumerated() where counts(group.kind, kind, event) {
+            guard position >= group.countedPosition else {
+                // Rows behind it may need what was not looked up for this one.
+                forget(place)
+                continue
+            }
+            let found = group.series(of: derivation, values, batch)
+            group.count(event, in: found, isClient: isClient)
+            if let place { memo.setSeries(place, group: index, to: found) }
+        }
+    }
+
+    private func forget(_ place: Int?) {
+        if let place { memo.forget(place) }
+    }
+
+    /// Whether a group counts a line of a kind.
+    @inline(__always)
+    private func counts(
+        _ group: IstioMetric.Kind, _ kind: IstioMetric.Kind, _ event: borrowing IstioCountedEvent
+    ) -> Bool {
+        group == kind || group == .messages && event.requestMessages >= 0
     }
 
     /// Whether the line has a response code, as every request's has; `0` stands for none sent.
@@ -170,7 +224,7 @@ public final class IstioMetricsFilter: Filter {
 
     @inline(__always)
     private func readEvent(
-        _ kind: IstioMetric.Kind, _ row: Int, _ batch: EventBatch
+        _ kind: IstioMetric.Kind, isGRPC: Bool, _ row: Int, _ batch: EventBatch
     ) -> IstioCountedEvent {
         var event = IstioCountedEvent()
         event.received = size(.wireBytesReceived, .bytesReceived)
@@ -178,7 +232,7 @@ public final class IstioMetricsFilter: Filter {
         guard kind == .http else { return event }
         event.duration = number(
             .duration, limit: Self.durationLimit, counters.badDuration, counters.noDuration)
-        if countsMessages, derivation.slot(.requestMessages).isPresent, derivation.isGRPC {
+        if isGRPC, countsMessages, derivation.slot(.requestMessages).isPresent {
             event.requestMessages = number(
                 .requestMessages, limit: Self.sizeLimit, counters.badSize, nil)
             event.responseMessages = number(

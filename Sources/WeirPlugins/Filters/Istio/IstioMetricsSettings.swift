@@ -102,6 +102,8 @@ struct IstioMetricsSettings {
 
     let options: IstioDerivation.Options
     let plans: [IstioMetricPlan]
+    /// Whether labels depend on whole fields only.
+    let labelsFollowKey: Bool
     let takesBodySizes: Bool
     let keepsExemplars: Bool
     private let section: Section
@@ -127,6 +129,9 @@ struct IstioMetricsSettings {
             try IstioOverrides.apply(overrides, to: &plans, &extra)
         }
         options.extraKeys = extra.keys
+        let sources = plans.flatMap(\.labels).flatMap { [$0.client, $0.server] }
+        options.labelFields = sources.compactMap(\.field)
+        labelsFollowKey = sources.allSatisfy(\.followsKey)
         self.options = options
         self.plans = plans.filter { $0.countsClients || $0.countsServers }
         takesBodySizes = section[Parameters.sizes] == .auto

@@ -1,4 +1,5 @@
 // Hot path: once per event that is counted.
+import Glibc
 import WeirConfig
 import WeirCore
 import WeirMetrics
@@ -37,23 +38,28 @@ final class IstioSeries {
         labels = LabelValues(labelCount: group.labels.count)
     }
 
-    /// Adds a request or connection to every metric that counts it.
+    /// The series that a request or connection belongs to.
     @inline(__always)
-    func count(
-        _ event: borrowing IstioCountedEvent, of derivation: IstioDerivation,
-        _ values: UnsafeMutablePointer<ByteText>, _ batch: EventBatch
-    ) {
-        guard let table else { return }
-        let isClient = derivation.reporter == .source
+    func series(
+        of derivation: IstioDerivation, _ values: UnsafeMutablePointer<ByteText>,
+        _ batch: EventBatch
+    ) -> Int {
+        guard let table else { return 0 }
         labels.removeAll()
         if isStandard {
             for index in 0..<IstioLabel.http.count { labels.append(values[index]) }
         } else {
-            for source in isClient ? clientSources : serverSources {
+            for source in derivation.reporter == .source ? clientSources : serverSources {
                 append(source, derivation, values, batch)
             }
         }
-        let series = table.pointee.index(of: labels)
+        return table.pointee.index(of: labels)
+    }
+
+    /// Adds a request or connection to every metric that counts it.
+    @inline(__always)
+    func count(_ event: borrowing IstioCountedEvent, in series: Int, isClient: Bool) {
+        guard let table else { return }
         for (family, entry) in families.enumerated()
         where isClient ? entry.countsClients : entry.countsServers {
             add(event, to: series, family, entry.metric, table)
@@ -123,6 +129,97 @@ final class IstioSeries {
 
     @inline(__always)
     private func appendKnown(_ text: ByteText) { labels.append(text.or(.literal("unknown"))) }
+}
+
+/// Which series the rows of one batch belong to, by the key of their labels' fields.
+///
+/// Most rows of a block are alike: for them, no label is derived or looked up again.
+struct IstioSeriesMemo: ~Copyable {
+    /// How many keys are kept.
+    private static let entryCount = 256
+    /// Most bytes of all keys of a batch; beyond it, no more are kept.
+    private static let keyByteLimit = 1 << 20
+
+    /// What is known of rows with one key.
+    struct Entry {
+        fileprivate var hash: UInt64 = 0
+        fileprivate var start = 0
+        fileprivate var length = 0
+        fileprivate var batch: UInt64 = 0
+        var kind = IstioMetric.Kind.http
+        var isClient = false
+        var isGRPC = false
+    }
+
+    private let groupCount: Int
+    private let entries: UnsafeMutablePointer<Entry>
+    private let series: UnsafeMutablePointer<Int>
+    private var keys = ByteBuffer(capacity: 1 << 14)
+    private var batch: UInt64 = 0
+
+    init(groupCount: Int) {
+        self.groupCount = groupCount
+        entries = .allocate(capacity: Self.entryCount)
+        entries.initialize(repeating: Entry(), count: Self.entryCount)
+        series = .allocate(capacity: Self.entryCount * max(groupCount, 1))
+        series.initialize(repeating: 0, count: Self.entryCount * max(groupCount, 1))
+    }
+
+    deinit {
+        entries.deallocate()
+        series.deallocate()
+    }
+
+    /// Forgets everything: series are known for one batch only.
+    mutating func clear() {
+        batch &+= 1
+        keys.truncate(to: 0)
+    }
+
+    /// The place of the row's key; whether it was known is told by `isKnown`.
+    @inline(__always)
+    mutating func place(of table: FieldTable, isKnown: inout Bool) -> Int? {
+        let start = keys.count
+        guard start < Self.keyByteLimit else { return nil }
+        let hash = table.appendKey(to: &keys)
+        let length = keys.count &- start
+        let place = Int(truncatingIfNeeded: hash) & (Self.entryCount &- 1)
+        let entry = entries + place
+        isKnown =
+            entry.pointee.batch == batch && entry.pointee.hash == hash
+            && entry.pointee.length == length
+            && memcmp(keys.pointer + entry.pointee.start, keys.pointer + start, length) == 0
+        if isKnown {
+            keys.truncate(to: start)
+        } else {
+            entry.pointee = Entry(hash: hash, start: start, length: length, batch: batch)
+        }
+        return place
+    }
+
+    /// What is known of a key.
+    @inline(__always)
+    func entry(_ place: Int) -> Entry { entries[place] }
+
+    /// Says what rows with a key are.
+    mutating func set(_ place: Int, _ kind: IstioMetric.Kind, isClient: Bool, isGRPC: Bool) {
+        entries[place].kind = kind
+        entries[place].isClient = isClient
+        entries[place].isGRPC = isGRPC
+    }
+
+    /// Forgets a key.
+    mutating func forget(_ place: Int) { entries[place].batch = 0 }
+
+    /// The series of a group that counts the rows with a key.
+    @inline(__always)
+    func series(_ place: Int, group: Int) -> Int { series[place &* groupCount &+ group] }
+
+    /// Notes the series of a group.
+    @inline(__always)
+    mutating func setSeries(_ place: Int, group: Int, to index: Int) {
+        series[place &* groupCount &+ group] = index
+    }
 }
 
 /// The numbers of a request or connection; negative where the log does not tell them.
