@@ -52,7 +52,9 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["weir", "WeirCore", "WeirHost", "WeirTesting"], swiftSettings: settings),
+            dependencies: [
+                "weir", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins", "WeirTesting",
+            ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],
             swiftSettings: settings),

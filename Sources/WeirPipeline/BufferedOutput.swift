@@ -281,7 +281,8 @@ public final class BufferedOutput: Output {
         let isSecondaryEmpty = parts.secondary?.stop(deadline: deadline) ?? true
         return monitor.withLock { state in
             isSecondaryEmpty
-                && state.queue.queue.allSatisfy { $0.chunk.file != nil } && state.queue.staged.isEmpty
+                && state.queue.queue.allSatisfy { $0.chunk.file != nil }
+                && state.queue.staged.isEmpty
         }
     }
 }

@@ -29,7 +29,9 @@ import WeirTesting
         reason: "down", after: nil, progressed: false)
 
     @Test(arguments: [false, true])
-    func `takes what the first one gives up, and only then is the source told`(isOnDisk: Bool)
+    func `takes what the first one gives up, and only then is the source told`(
+        isOnDisk: Bool
+    )
         throws
     {
         let folder = try ScratchFolder()
