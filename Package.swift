@@ -68,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "WeirConfig", "WeirCore", "WeirHost", "WeirParse", "WeirPipeline", "WeirPlugins",
-                "WeirTesting",
+                "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+                "WeirPlugins", "WeirTesting",
             ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
