@@ -53,7 +53,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "weir", "WeirCore", "WeirHost", "WeirMetrics", "WeirPlugins", "WeirTesting",
+                "weir", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPlugins",
+                "WeirTesting",
             ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],

@@ -21,10 +21,12 @@ public enum Gzip {
     }
 
     /// Appends the compressed form of some bytes.
-    /// - Returns: Whether it succeeded; it fails for want of memory only.
+    /// - Returns: Whether it succeeded; it fails for want of memory, or beyond 4 GiB.
     public static func compress(
         _ bytes: UnsafeRawBufferPointer, level: Level, into buffer: inout ByteBuffer
     ) -> Bool {
+        // zlib counts in 32 bits; no chunk is ever so large.
+        guard bytes.count <= Int(UInt32.max) else { return false }
         var stream = z_stream()
         guard weir_deflate_begin(&stream, level.number) == Z_OK else { return false }
         defer { deflateEnd(&stream) }

@@ -2,6 +2,12 @@ import CCurl
 import Synchronization
 import WeirCore
 
+/// A version of TLS that is safe to speak.
+public enum TLSVersion: Sendable {
+    case tls12
+    case tls13
+}
+
 /// How a client speaks TLS and names itself.
 public struct HTTPClientOptions: Sendable {
     /// Whether the server's certificate is checked.
@@ -14,8 +20,10 @@ public struct HTTPClientOptions: Sendable {
     public var keyFile: String?
     /// The key's passphrase.
     public var keyPassphrase: String?
-    /// The oldest TLS version, as `1.2` or `1.3`.
-    public var minimumTLSVersion: String?
+    /// The oldest TLS version.
+    public var minimumTLSVersion = TLSVersion.tls12
+    /// The newest TLS version.
+    public var maximumTLSVersion = TLSVersion.tls13
     /// How long connecting may take.
     public var connectTimeout: Duration = .seconds(5)
     /// How long a request may take, its answer included.
@@ -153,11 +161,17 @@ public final class HTTPClient: @unchecked Sendable {
             (CURLOPT_SSLKEY, options.keyFile), (CURLOPT_KEYPASSWD, options.keyPassphrase),
         ]
         for case (let option, let text?) in texts { weir_curl_set_text(handle, option, text) }
-        if options.minimumTLSVersion == "1.3" {
-            weir_curl_set_long(handle, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3)
-        } else {
-            weir_curl_set_long(handle, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
-        }
+        let oldest =
+            switch options.minimumTLSVersion {
+            case .tls12: CURL_SSLVERSION_TLSv1_2
+            case .tls13: CURL_SSLVERSION_TLSv1_3
+            }
+        let newest =
+            switch options.maximumTLSVersion {
+            case .tls12: CURL_SSLVERSION_MAX_TLSv1_2
+            case .tls13: CURL_SSLVERSION_MAX_TLSv1_3
+            }
+        weir_curl_set_long(handle, CURLOPT_SSLVERSION, oldest | newest)
     }
 
     private func milliseconds(_ duration: Duration) -> Int {

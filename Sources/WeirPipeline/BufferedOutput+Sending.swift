@@ -13,10 +13,14 @@ extension BufferedOutput {
         var failing = false
         while case .send(var entry) = nextTask() {
             if !load(&entry) { continue }
+            let eventCount = entry.chunk.eventCount
+            var refusedCount = 0
             let outcome = sender.send(entry.chunk) { rejections in
+                refusedCount += rejections.count
                 reject(rejections, of: entry.chunk)
             }
             parts.metrics.flushes.add()
+            note(outcome, eventCount &- refusedCount, of: entry.chunk)
             switch outcome {
             case .delivered:
                 if failing { parts.log(.recovered(output: parts.name)) }
@@ -30,6 +34,15 @@ extension BufferedOutput {
             }
         }
         monitor.change { $0.runningSenders -= 1 }
+    }
+
+    /// Counts what of `count` events that were not refused has arrived.
+    private func note(_ outcome: DeliveryOutcome, _ count: Int, of chunk: Chunk) {
+        switch outcome {
+        case .delivered: parts.metrics.delivered.add(count)
+        case .retry: parts.metrics.delivered.add(count &- chunk.eventCount)
+        case .refused: break
+        }
     }
 
     /// Moves the staged chunks that are due to the queue.
@@ -68,7 +81,6 @@ extension BufferedOutput {
 
     /// The chunk's events have left this output.
     private func end(_ chunk: Chunk, delivered: Bool) {
-        if delivered { parts.metrics.delivered.add(chunk.eventCount) }
         let bytes = chunk.accountedByteCount
         let now = parts.clock.monotonicNanoseconds
         for readAt in chunk.release() where delivered && now >= readAt {

@@ -135,5 +135,25 @@ struct Stages {
         }
         row("gzip of the bulk body, best_speed", gzip)
         runIstio(json, jsonParser, parsed: scan, row)
+        storeRow(json, jsonParser, scan)
+    }
+
+    private func storeRow(
+        _ lines: borrowing ByteBuffer, _ parser: any LineParser, _ parsing: Double
+    ) {
+        let now = Timestamp(seconds: 1_790_000_000)
+        do {
+            let (cost, count) = try StoreStage().run { body in
+                eachBlock(lines) {
+                    parser.parse(into: batch, now: now)
+                    body(batch)
+                }
+            }
+            let own = max(cost - parsing, 1)
+            print("| store: \(count) documents encoded and committed | \(Int(own.rounded())) |")
+            print("\nthe store takes \(Int(1e9 / own)) documents a second a core\n")
+        } catch {
+            print("the store cannot be measured: \(error)")
+        }
     }
 }

@@ -99,6 +99,61 @@ import WeirTesting
         #expect(weir.terminate() == 0)
     }
 
+    @Test func `tells of each part of the road by its own metrics`() throws {
+        let standIn = try ElasticsearchStandIn()
+        let folder = try ScratchFolder()
+        folder.write(
+            TestConfigurations.tailToElasticsearch(
+                port: standIn.port, path: folder.file("access.log")
+            ).replacing(
+                "<match **>",
+                with: "<filter **>\n  @type grep\n  <exclude>\n    key n\n    pattern /^3$/\n"
+                    + "  </exclude>\n</filter>\n<match **>"), to: "weir.conf")
+        standIn.follow([
+            .refuses(status: 503, retryAfter: nil), .refusesItems(status: 400, every: 4),
+            .forgetsLastItem,
+        ])
+        folder.write(lines(0..<5) + "no json\n" + lines(5..<8), to: "access.log")
+        let weir = try RunningWeir(folder)
+        #expect(standIn.waitForDocuments(6))
+        folder.append(lines(8..<9), to: "access.log")
+        #expect(standIn.waitForDocuments(7))
+        while weir.metric("weir_output_delivered_events_total") ?? 0 < 7 {}
+        while weir.metric("weir_tail_file_lag_bytes") != 0 {}
+        let text = weir.ask("GET", "/metrics")?.body ?? ""
+        let lines = Set(text.split(separator: "\n").map(String.init))
+        let path = folder.file("access.log")
+        for line in [
+            #"weir_tail_lines_total{source="tail"} 10"#,
+            #"weir_tail_file_lag_bytes{path="\#(path)",source="tail"} 0"#,
+            #"weir_tail_file_lag_seconds{path="\#(path)",source="tail"} 0"#,
+            #"weir_tail_lost_bytes_total{reason="truncated",source="tail"} 0"#,
+            #"weir_parse_failures_total{reason="unmatched",source="tail"} 1"#,
+            "weir_router_events_total 9",
+            #"weir_filter_events_total{filter="grep"} 9"#,
+            #"weir_filter_dropped_events_total{filter="grep"} 1"#,
+            #"weir_filter_failed_events_total{filter="grep"} 0"#,
+            #"weir_output_events_total{output="elasticsearch"} 8"#,
+            #"weir_output_delivered_events_total{output="elasticsearch"} 7"#,
+            #"weir_output_retries_total{output="elasticsearch"} 2"#,
+            #"weir_output_refused_events_total{output="elasticsearch"} 1"#,
+            #"weir_output_queued_chunks{output="elasticsearch"} 0"#,
+            #"weir_output_buffered_bytes{output="elasticsearch"} 0"#,
+            #"weir_output_dropped_events_total{output="elasticsearch"} 0"#,
+            #"weir_elasticsearch_duplicates_absorbed_total{output="elasticsearch"} 1"#,
+            "weir_dead_letter_events_total 1",
+        ] {
+            #expect(lines.contains(line), "\(line)")
+        }
+        for name in [
+            "weir_tail_bytes_total", "weir_output_bytes_total",
+            "weir_delivery_latency_seconds_count",
+        ] {
+            #expect(weir.metric(name) ?? 0 > 0, "\(name)")
+        }
+        #expect(weir.terminate() == 0)
+    }
+
     @Test func `ends with code 1 and all mistakes on a broken configuration`() throws {
         let folder = try ScratchFolder()
         folder.write("<source>\n  @type tial\n</source>\n<match **>\n</match>\n", to: "weir.conf")

@@ -35,6 +35,8 @@ enum ElasticsearchParameters {
         "ssl_version", default: .tls12, "The oldest TLS version.")
     static let sslMinVersion = Parameter<TLSVersion>.choice(
         "ssl_min_version", default: .tls12, "The oldest TLS version.")
+    static let sslMaxVersion = Parameter<TLSVersion>.choice(
+        "ssl_max_version", default: .tls13, "The newest TLS version.")
     // Index
     static let indexName = Parameter.text(
         "index_name", default: "fluentd", "The index; `${tag}`, `${field}` and dates are filled in."
@@ -133,7 +135,8 @@ enum ElasticsearchParameters {
         AnyParameter(password), AnyParameter(apiKey), AnyParameter(customHeaders),
         AnyParameter(requestTimeout), AnyParameter(sslVerify), AnyParameter(caFile),
         AnyParameter(clientCert), AnyParameter(clientKey), AnyParameter(clientKeyPass),
-        AnyParameter(sslVersion), AnyParameter(sslMinVersion), AnyParameter(requestThreshold),
+        AnyParameter(sslVersion), AnyParameter(sslMinVersion), AnyParameter(sslMaxVersion),
+        AnyParameter(requestThreshold),
         AnyParameter(compression), AnyParameter(pipeline),
     ]
 

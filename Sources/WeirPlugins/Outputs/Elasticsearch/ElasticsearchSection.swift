@@ -64,7 +64,15 @@ struct ElasticsearchSection {
         connection.client.keyFile = text(section[P.clientKey])
         connection.client.keyPassphrase = text(section[P.clientKeyPass])
         let needs13 = section[P.sslVersion] == .tls13 || section[P.sslMinVersion] == .tls13
-        connection.client.minimumTLSVersion = needs13 ? "1.3" : "1.2"
+        connection.client.minimumTLSVersion = needs13 ? .tls13 : .tls12
+        connection.client.maximumTLSVersion =
+            section[P.sslMaxVersion] == .tls13 ? .tls13 : .tls12
+        guard !needs13 || section[P.sslMaxVersion] == .tls13 else {
+            throw SectionError(
+                section.location(of: P.sslMaxVersion),
+                "`ssl_max_version` is older than the oldest version that is wanted",
+                help: "write `ssl_max_version TLSv1_3`, or remove it")
+        }
         return connection
     }
 

@@ -264,7 +264,7 @@ struct BlockReader {
         guard !batch.failures.isEmpty else { return }
         for reason in ParseFailure.allCases {
             let count = batch.failures.count { $0.reason == reason }
-            if count > 0 { around.metrics.parseFailures(count, reason.rawValue) }
+            if count > 0 { around.metrics.parseFailures(count, reason) }
         }
         guard around.options.emitsUnmatchedLines else { return }
         let shape = Shape(["unmatched_line"])

@@ -183,7 +183,7 @@ extension TailEngine {
             return nil
         }
         let lost = generation.unreadByteCount
-        around.metrics.lost(lost, "truncated")
+        around.metrics.lost(lost, .truncated)
         around.metrics.rotations.add()
         around.log(.truncated(path: tailed.path, lostByteCount: lost))
         let number = registry.nextNumber(of: generation.identity)

@@ -237,7 +237,7 @@ final class TailEngine {
                 moment.monotonic >= rotatedAt &+ around.options.rotateWait.nanoseconds,
                 generation.tracker.isIdle, generation.unreadByteCount == 0 || generation.hasFailed
             else { return false }
-            around.metrics.lost(generation.unreadByteCount, "unreadable")
+            around.metrics.lost(generation.unreadByteCount, .unreadable)
             registry.noteFinished(generation, path: tailed.path)
             return true
         }

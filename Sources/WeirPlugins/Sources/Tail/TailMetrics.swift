@@ -1,3 +1,4 @@
+import WeirCore
 import WeirMetrics
 import WeirParse
 
@@ -35,6 +36,15 @@ struct TailMetrics: Sendable {
         files = registry.gauge(MetricDescription("weir_tail_files", "Files followed."), labels)
         lagBytes = registry.gauge(
             MetricDescription("weir_tail_lag_bytes", "Bytes of all files not read yet."), labels)
+        // Shown at zero, so that the first one is a rise.
+        for reason in LossReason.allCases { lost(0, reason) }
+        for reason in ParseFailure.allCases { parseFailures(0, reason) }
+    }
+
+    /// Why bytes of a file are lost.
+    enum LossReason: String, CaseIterable {
+        case truncated
+        case unreadable
     }
 
     private static let fileLagBytes = MetricDescription(
@@ -59,19 +69,19 @@ struct TailMetrics: Sendable {
     }
 
     /// Counts bytes that were in a file and could not be read any more.
-    func lost(_ byteCount: UInt64, _ reason: String) {
+    func lost(_ byteCount: UInt64, _ reason: LossReason) {
         registry.counter(
             MetricDescription(
                 "weir_tail_lost_bytes_total", "Bytes known to be lost, unread."),
-            [Label("reason", reason), Label("source", source)]
+            [Label("reason", reason.rawValue), Label("source", source)]
         ).add(Int(clamping: byteCount))
     }
 
     /// Counts lines that did not parse.
-    func parseFailures(_ count: Int, _ reason: String) {
+    func parseFailures(_ count: Int, _ reason: ParseFailure) {
         registry.counter(
             MetricDescription("weir_parse_failures_total", "Lines that gave no event."),
-            [Label("reason", reason), Label("source", source)]
+            [Label("reason", reason.rawValue), Label("source", source)]
         ).add(count)
     }
 }
