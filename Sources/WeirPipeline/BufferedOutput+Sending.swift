@@ -13,10 +13,11 @@ extension BufferedOutput {
         var failing = false
         while case .send(var entry) = nextTask() {
             if !load(&entry) { continue }
+            let start = parts.clock.monotonicNanoseconds
             let outcome = sender.send(entry.chunk) { rejections in
                 reject(rejections, of: entry.chunk)
             }
-            parts.metrics.flushes.add()
+            noteSend(since: start)
             switch outcome {
             case .delivered:
                 if failing { parts.log(.recovered(output: parts.name)) }

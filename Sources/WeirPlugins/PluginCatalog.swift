@@ -8,6 +8,7 @@ public enum PluginCatalog {
     /// The catalogue that configurations are checked against.
     public static let catalog = ComponentCatalog(
         [TailSource.declaration, PrometheusSource.declaration]
+            + PrometheusMonitors.declarations
             + [
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
                 ParserFilter.declaration, IstioFieldsFilter.declaration,
@@ -29,6 +30,8 @@ public enum PluginCatalog {
     ) throws(SectionError) -> any Source {
         switch section.type {
         case "prometheus": return try PrometheusSource(section, context: context)
+        case "prometheus_monitor", "prometheus_output_monitor", "prometheus_tail_monitor":
+            return try PrometheusMonitors.source(section, context: context)
         default: return try tail(section, name: name, sink: sink, context: context)
         }
     }
@@ -129,12 +132,19 @@ public enum PluginCatalog {
                 section.element.location, "there is no output `\(section.type)`",
                 help: "see `weir docs`")
         }
-        return BufferedOutput(
+        let output = BufferedOutput(
             BufferedOutput.Parts(
                 name: name, destination: destination, options: limited(options, context),
                 refusals: context.refusals, secondary: secondary,
                 metrics: OutputMetrics(context.registry, output: name), clock: context.clock,
                 log: context.outputLog))
+        context.components.add(
+            ObservedComponents.Output(
+                name: name, type: section.type,
+                status: { [weak output] in
+                    output?.status ?? OutputStatus()
+                }))
+        return output
     }
 
     private static func options(
