@@ -1,3 +1,5 @@
+import WeirMetrics
+
 /// What an output's buffer holds and how its sending goes, at one moment.
 public struct OutputStatus: Sendable, Equatable {
     /// Chunks that are being filled.
@@ -10,8 +12,9 @@ public struct OutputStatus: Sendable, Equatable {
     public var totalByteCount = 0
     /// Most bytes that it holds, if there is a limit.
     public var byteLimit: Int?
-    /// The time slots of its chunks, in Unix seconds, when `time` is a chunk key.
+    /// The oldest time slot of its chunks, in Unix seconds, when `time` is a chunk key.
     public var oldestTimeSlot: Int64?
+    /// The newest one.
     public var newestTimeSlot: Int64?
     /// Failures in a row of the chunk that fails most.
     public var retryCount = 0

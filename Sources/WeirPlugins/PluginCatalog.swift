@@ -132,19 +132,12 @@ public enum PluginCatalog {
                 section.element.location, "there is no output `\(section.type)`",
                 help: "see `weir docs`")
         }
-        let output = BufferedOutput(
+        return BufferedOutput(
             BufferedOutput.Parts(
                 name: name, destination: destination, options: limited(options, context),
                 refusals: context.refusals, secondary: secondary,
                 metrics: OutputMetrics(context.registry, output: name), clock: context.clock,
                 log: context.outputLog))
-        context.components.add(
-            ObservedComponents.Output(
-                name: name, type: section.type,
-                status: { [weak output] in
-                    output?.status ?? OutputStatus()
-                }))
-        return output
     }
 
     private static func options(

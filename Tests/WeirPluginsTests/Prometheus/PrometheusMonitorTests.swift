@@ -16,7 +16,7 @@ import WeirTesting
     }
 
     private static func lines(
-        _ type: String, _ body: String = "", _ context: PluginContext, seconds: Int64 = 100
+        _ type: String, _ body: String, _ context: PluginContext, seconds: Int64 = 100
     ) throws -> [String] {
         let (section, diagnostics) = ComponentSection.read(
             "<source>\n@type \(type)\n\(body)\n</source>\n", as: .source)
@@ -90,7 +90,7 @@ import WeirTesting
             "slow_flush_count": "1", "write_count": "12",
         ]
         #expect(
-            try Self.lines("prometheus_output_monitor", context)
+            try Self.lines("prometheus_output_monitor", "", context)
                 == expected.sorted { $0.key < $1.key }.map {
                     "fluentd_output_status_\($0)\(labels) \($1)"
                 })
@@ -108,7 +108,7 @@ import WeirTesting
         func labels(_ path: String) -> String {
             #"{plugin_id="in_tail",type="tail",path="\#(path)"}"#
         }
-        let lines = try Self.lines("prometheus_tail_monitor", context)
+        let lines = try Self.lines("prometheus_tail_monitor", "", context)
         for (name, value) in [
             ("position", 2), ("inode", 9), ("opened", 2), ("closed", 1), ("rotated", 2),
             ("throttled", 1),
