@@ -17,6 +17,7 @@ public final class Agent: Sendable {
     private let logger: Logger
     private let clock = SystemClock()
     private let series: SeriesCatalog
+    private let components: ObservedComponents
     private let checkpoint: SeriesCheckpoint?
     private let checkpointPath: String?
 
@@ -57,6 +58,7 @@ public final class Agent: Sendable {
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
         context.checkpoint = checkpoint
         series = context.series
+        components = context.components
         var builder = PipelineBuilder(configuration, context: context, former: kept)
         pipeline = try builder.build(deadLetter: deadLetter, log: { reports.router($0) })
         sources = Mutex(pipeline.sources)
@@ -117,6 +119,7 @@ public final class Agent: Sendable {
     }
 
     private func open(_ part: PipelineBuilder.SourcePart) {
+        components.note(part.source, name: part.key.name)
         part.door.open(to: pipeline.router.entry(label: part.label))
     }
 

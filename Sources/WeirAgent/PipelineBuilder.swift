@@ -171,12 +171,15 @@ struct PipelineBuilder {
             let key = Key(
                 name: name, content: section.element.content, byteLimit: context.outputByteLimit)
             let context = context
+            // Metrics are shown by the configuration that declares them.
+            let kept = section.type == "prometheus" ? nil : former?.outputs.first { $0.key == key }
             let output =
-                former?.outputs.first { $0.key == key }?.output
+                kept?.output
                 ?? noted { () throws(SectionError) in
                     try PluginCatalog.output(section, name: name, context: context)
                 }
             guard let output else { return nil }
+            context.components.note(output, name: name, type: section.type)
             outputs.append(
                 OutputPart(key: key, output: output, takesErrors: label == Router.errorLabel))
             return .output(output)

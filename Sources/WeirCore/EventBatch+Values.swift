@@ -191,6 +191,7 @@ extension EventBatch {
         copy.tag = tag
         copy.origin = origin
         copy.lines = lines
+        copy.unfinishedPosition = unfinishedPosition
         copy.rows = rows
         copy.shapes = shapes
         copy.columns = columns.map { $0.copy() }

@@ -307,6 +307,13 @@ public final class EventBatch {
     @inline(__always)
     public func edit(column: Int, row: Int, to slot: Slot) { columns[column][row] = slot }
 
+    /// The place in the source up to which the batch's lines have given all their events: behind
+    /// the last line, or where reading must go on.
+    public var settledPosition: UInt64? {
+        guard let last = lines.last else { return nil }
+        return min(last.position &+ 1, unfinishedPosition ?? .max)
+    }
+
     /// How many events have not been dropped.
     public var keptRowCount: Int {
         var count = 0

@@ -15,11 +15,12 @@ extension BufferedOutput {
             if !load(&entry) { continue }
             let eventCount = entry.chunk.eventCount
             var refusedCount = 0
+            let start = parts.clock.monotonicNanoseconds
             let outcome = sender.send(entry.chunk) { rejections in
                 refusedCount += rejections.count
                 reject(rejections, of: entry.chunk)
             }
-            parts.metrics.flushes.add()
+            noteSend(since: start)
             note(outcome, eventCount &- refusedCount, of: entry.chunk)
             switch outcome {
             case .delivered:

@@ -130,6 +130,7 @@ public final class BufferedOutput: Output {
                     batch, from: row, to: chunk, &state, ticket, now: now, &added, &refused)
             }
             complaints = state.encoder.takeComplaints()
+            parts.metrics.batches.add()
             parts.metrics.events.add(added)
             parts.metrics.bytes.add(state.queue.byteCount - before)
             publish(state.queue)

@@ -11,6 +11,9 @@ public struct OutputMetrics: Sendable {
     let damagedRecords: Counter
     let damagedChunks: Counter
     let flushes: Counter
+    let batches: Counter
+    let sendMilliseconds: Counter
+    let slowSends: Counter
     let queuedChunks: Gauge
     let queuedBytes: Gauge
     let fileBytes: Gauge
@@ -36,6 +39,11 @@ public struct OutputMetrics: Sendable {
         damagedChunks = counter(
             "weir_output_damaged_chunks_total", "Chunk files set aside because of damage.")
         flushes = counter("weir_output_flushes_total", "Chunks sent.")
+        batches = counter("weir_output_batches_total", "Batches written into the buffer.")
+        sendMilliseconds = counter(
+            "weir_output_send_milliseconds_total", "Milliseconds that sending chunks took.")
+        slowSends = counter(
+            "weir_output_slow_sends_total", "Chunks whose sending took more than 20 seconds.")
         queuedChunks = registry.gauge(
             MetricDescription("weir_output_queued_chunks", "Sealed chunks waiting."), labels)
         queuedBytes = registry.gauge(

@@ -8,6 +8,7 @@ public enum PluginCatalog {
     /// The catalogue that configurations are checked against.
     public static let catalog = ComponentCatalog(
         [TailSource.declaration, PrometheusSource.declaration]
+            + PrometheusMonitors.declarations
             + [
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
                 ParserFilter.declaration, IstioFieldsFilter.declaration,
@@ -29,6 +30,8 @@ public enum PluginCatalog {
     ) throws(SectionError) -> any Source {
         switch section.type {
         case "prometheus": return try PrometheusSource(section, context: context)
+        case "prometheus_monitor", "prometheus_output_monitor", "prometheus_tail_monitor":
+            return try PrometheusMonitors.source(section, context: context)
         default: return try tail(section, name: name, sink: sink, context: context)
         }
     }

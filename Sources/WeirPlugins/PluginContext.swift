@@ -15,6 +15,8 @@ public struct PluginContext: Sendable {
     public var series: SeriesCatalog
     /// Keeps what is counted in step with the positions of the logs.
     public var checkpoint: SeriesCheckpoint?
+    /// The components that others may ask how they are.
+    public var components = ObservedComponents()
     /// Time.
     public var clock: any PipelineClock
     /// Takes what components refuse.

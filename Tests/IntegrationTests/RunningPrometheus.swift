@@ -25,13 +25,15 @@ final class RunningPrometheus {
         watch.watch(folder.file("prometheus.log"))
         let clock = SystemClock()
         let start = clock.monotonicNanoseconds
-        let mark = "msg=\"Listening on\" address=127.0.0.1:"
+        let marks = ["msg=\"Listening on\"", "address=127.0.0.1:"]
         var found: Int?
         while found == nil, clock.monotonicNanoseconds - start < 60_000_000_000 {
             let log = String(
                 decoding: folder.contents(of: "prometheus.log") ?? [], as: UTF8.self)
-            if let range = log.firstRange(of: mark) {
-                found = Int(log[range.upperBound...].prefix { $0.isNumber })
+            if let range = log.firstRange(of: marks[0]),
+                let address = log[range.upperBound...].firstRange(of: marks[1])
+            {
+                found = Int(log[address.upperBound...].prefix { $0.isNumber })
             } else {
                 watch.wait(milliseconds: 1000)
             }

@@ -10,6 +10,8 @@ import WeirPipeline
 final class PrometheusMetrics {
     private let metrics: [Metric]
     private let clock: any PipelineClock
+    private let repeated: Counter
+    private let untracked: Counter
     private var scratch = ByteBuffer(capacity: 256)
 
     /// One `<metric>`.
@@ -46,6 +48,16 @@ final class PrometheusMetrics {
     /// The metrics that a section describes.
     init(_ section: Section, name: String, context: PluginContext) throws(SectionError) {
         clock = context.clock
+        repeated = context.registry.counter(
+            MetricDescription(
+                "weir_prometheus_repeated_events_total",
+                "Events that came again after a crash and were counted before."),
+            [Label("component", name)])
+        untracked = context.registry.counter(
+            MetricDescription(
+                "weir_prometheus_untracked_batches_total",
+                "Batches whose place could not be noted: a crash might count them twice."),
+            [Label("component", name)])
         guard !section.sections("metric").isEmpty else {
             throw SectionError(
                 section.element.location, "`@type prometheus` counts nothing",
@@ -168,16 +180,31 @@ final class PrometheusMetrics {
     /// Counts the rows of a batch that were not dropped.
     func count(_ batch: EventBatch) {
         let now = clock.now
+        let origin = batch.origin.map { CountedOrigin(high: $0.high, low: $0.low) }
         for metric in metrics {
             metric.columns.begin(batch)
-            metric.shard.update(now: now) { table in count(batch, in: metric, &table) }
+            metric.shard.update(now: now) { table in
+                // After a crash, lines come again that are counted.
+                let counted = origin.flatMap { table.countedPosition(of: $0) } ?? 0
+                count(batch, from: counted, in: metric, &table)
+                guard let origin, let position = batch.settledPosition, position > counted else {
+                    return
+                }
+                if !table.setCounted(origin, upTo: position) { untracked.add() }
+            }
         }
     }
 
-    private func count(_ batch: EventBatch, in metric: Metric, _ table: inout SeriesTable) {
+    private func count(
+        _ batch: EventBatch, from counted: UInt64, in metric: Metric, _ table: inout SeriesTable
+    ) {
         let key: String? = if case .key(let key)? = metric.key?.steps.first { key } else { nil }
         var reader = key.map { ColumnReader($0, in: batch) }
         for row in batch.rows.indices where !batch.rows[row].isDropped {
+            if counted > 0, batch.lines[Int(batch.rows[row].line)].position < counted {
+                repeated.add()
+                continue
+            }
             var number = 1.0
             if let way = metric.key {
                 let slot = reader?.slot(row: row, in: batch) ?? .absent

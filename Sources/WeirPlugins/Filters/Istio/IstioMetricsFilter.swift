@@ -113,7 +113,7 @@ public final class IstioMetricsFilter: Filter {
                 leastCounted = min(leastCounted, group.countedPosition)
             }
             for row in batch.rows.indices where !batch.rows[row].isDropped { count(row, batch) }
-            if let origin, let last = batch.lines.last { noteCounted(origin, last.position &+ 1) }
+            if let origin, let position = batch.settledPosition { noteCounted(origin, position) }
         }
     }
 

@@ -137,6 +137,10 @@ final class TailEngine {
         for path in paths.values {
             let unread = path.unreadByteCount
             sum &+= unread
+            if let file = path.current {
+                around.metrics.followed.note(
+                    path.path, inode: file.identity.inode, position: file.readOffset)
+            }
             let caughtUpAt = path.caughtUpAt ?? moment.monotonic
             around.metrics.setLag(
                 of: path.path, byteCount: unread,
@@ -222,7 +226,9 @@ final class TailEngine {
             case .nothing: break
             case .read: result.hasRead = true
             case .blocked: result.isBlocked = true
-            case .throttled: around.metrics.throttled.add()
+            case .throttled:
+                around.metrics.throttled.add()
+                around.metrics.followed.noteThrottling(of: tailed.path)
             }
             // The lines of a file come before those of the file that took its place.
             if generation.unreadByteCount > 0, generation.rotatedAt != nil, !generation.hasFailed {

@@ -15,9 +15,12 @@ struct TailMetrics: Sendable {
     let replaced: Counter
     let throttled: Counter
     let lagBytes: Gauge
+    /// What is known of each file.
+    let followed: TailFiles
 
-    init(_ registry: Registry, source: String) {
+    init(_ registry: Registry, source: String, followed: TailFiles = TailFiles()) {
         self.registry = registry
+        self.followed = followed
         self.source = source
         let labels = [Label("source", source)]
         func counter(_ name: String, _ help: String) -> Counter {
@@ -64,6 +67,7 @@ struct TailMetrics: Sendable {
 
     /// Forgets a path that is followed no more.
     func forget(_ path: String) {
+        followed.forget(path)
         registry.remove(Self.fileLagBytes, labels(path))
         registry.remove(Self.fileLagSeconds, labels(path))
     }

@@ -65,6 +65,8 @@ public final class TailSource: Source {
     private let makeEngine: @Sendable (@escaping (String) -> Void) -> TailEngine
     private let engine = Engine()
     private let phase = Mutex(Phase.idle)
+    /// What is known of the files, for those who ask from other threads.
+    let followed: TailFiles
     private let inotify = Inotify()
     private let clock = SystemClock()
 
@@ -78,12 +80,14 @@ public final class TailSource: Source {
         let registry = parts.registry
         let log = parts.log
         let beforeSaving = parts.beforeSaving
+        let followed = TailFiles()
+        self.followed = followed
         makeEngine = { watch in
             TailEngine(
                 TailEngine.Surroundings(
                     options: options, node: node, parser: makeParser(), sink: sink,
-                    metrics: TailMetrics(registry, source: name), log: log, watch: watch,
-                    beforeSaving: beforeSaving))
+                    metrics: TailMetrics(registry, source: name, followed: followed), log: log,
+                    watch: watch, beforeSaving: beforeSaving))
         }
     }
 
