@@ -140,16 +140,32 @@ public final class FieldTable {
     @inline(__always)
     public func appendKey(to keys: inout ByteBuffer) -> UInt64 {
         let start = keys.count
-        for field in keyFields {
-            let slot = slots[field]
-            keys.append(byte: UInt8(truncatingIfNeeded: field))
-            keys.append(byte: UInt8(truncatingIfNeeded: slot.typeCode))
-            let base = slot.offset & Slot.arenaBit == 0 ? block : arena
-            if slot.length > 0 {
-                keys.append(padded: base + Int(slot.offset & ~Slot.arenaBit), slot.length)
+        var size = 16
+        for field in keyFields { size &+= slots[field].length &+ 3 }
+        keys.appendInPlace(maximum: size) { room in
+            var end = 0
+            for field in keyFields {
+                let slot = slots[field]
+                room[end] = UInt8(truncatingIfNeeded: field)
+                room[end &+ 1] = UInt8(truncatingIfNeeded: slot.typeCode)
+                end &+= 2
+                let base = slot.offset & Slot.arenaBit == 0 ? block : arena
+                let from = UnsafeRawPointer(base + Int(slot.offset & ~Slot.arenaBit))
+                let to = UnsafeMutableRawPointer(room + end)
+                var place = 0
+                // Texts are readable 16 bytes beyond their end; the next value takes what is too much.
+                while place < slot.length {
+                    to.storeBytes(
+                        of: from.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self),
+                        toByteOffset: place, as: SIMD16<UInt8>.self)
+                    place &+= 16
+                }
+                end &+= slot.length
+                // No text holds this byte: it ends the value.
+                room[end] = 0xff
+                end &+= 1
             }
-            // No text holds this byte: it ends the value.
-            keys.append(byte: 0xff)
+            return end
         }
         return hash64(keys.pointer + start, keys.count &- start, seed: 0x5745_4952_6b65_7931)
     }
