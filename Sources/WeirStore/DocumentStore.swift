@@ -3,7 +3,8 @@ import WeirCore
 
 /// A document on its way into the store: where its parts are, valid while it is inserted.
 public struct StoredDocument {
-    /// The event's identity, 16 bytes: the same event is kept once.
+    /// The event's identity: the same event is kept once. Identities that grow with a log's lines
+    /// are found and kept at the end of their index, at a fraction of the cost of random ones.
     public var id: UnsafeRawBufferPointer
     /// When it happened, in nanoseconds since 1970.
     public var time: Int64
@@ -50,7 +51,9 @@ public struct StoreRetention: Sendable {
 /// the end of the process, also by `kill -9`; the loss of the machine's power can take the last
 /// moments with it.
 public final class DocumentStore {
-    private static let schemaVersion = 1
+    private static let schemaVersion = 2
+    /// Bytes of a page: a dozen documents to a page write less than three.
+    private static let pageByteCount = 16_384
     /// Documents are looked through for their age after so many insertions.
     private static let expiryInterval = 50_000
 
@@ -64,8 +67,9 @@ public final class DocumentStore {
         database = try Database(path, isReadOnly: false)
         self.retention = retention
         try database.run(
-            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                + "PRAGMA cache_size=-4096; PRAGMA journal_size_limit=16777216;")
+            "PRAGMA page_size=\(Self.pageByteCount); PRAGMA journal_mode=WAL; "
+                + "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096; PRAGMA journal_size_limit=16777216;"
+        )
         let version = try database.number("PRAGMA user_version")
         guard version == 0 || version == Self.schemaVersion else {
             throw DatabaseError(
@@ -150,7 +154,7 @@ public final class DocumentStore {
             gone += try delete(
                 "number IN (SELECT number FROM documents ORDER BY time LIMIT \(max(surplus, 1)))")
         }
-        if gone > 0 { try database.run("PRAGMA incremental_vacuum") }
+        // Free pages are filled again: the file keeps the size that it once had to have.
         return gone
     }
 

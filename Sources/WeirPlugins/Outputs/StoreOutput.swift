@@ -72,19 +72,26 @@ public final class StoreDestination: ChunkDestination {
     }
 }
 
-/// An event of a store's chunk: id (16 bytes), time and code (8 each), the lengths of tag and service
+/// An event of a store's chunk: id (24 bytes), time and code (8 each), the lengths of tag and service
 /// (4 each), all little-endian; then tag, service and the record's JSON.
+///
+/// The id is made of the origin, the line's position with its highest byte first, and the lower half
+/// of ``EventIdentity``: ids of one file ascend with its lines.
 private enum StoreEvent {
-    static let headByteCount = 40
+    static let idByteCount = 24
+    static let headByteCount = idByteCount + 24
     /// The code of an event without one.
     static let noCode = Int64.min
 
     static func document(in event: UnsafeRawBufferPointer) -> StoredDocument? {
         guard event.count >= headByteCount else { return nil }
-        let time = event.loadUnaligned(fromByteOffset: 16, as: Int64.self)
-        let code = event.loadUnaligned(fromByteOffset: 24, as: Int64.self)
-        let tagCount = Int(event.loadUnaligned(fromByteOffset: 32, as: UInt32.self))
-        let serviceCount = Int(event.loadUnaligned(fromByteOffset: 36, as: UInt32.self))
+        func word(_ place: Int) -> Int64 {
+            event.loadUnaligned(fromByteOffset: idByteCount + place, as: Int64.self)
+        }
+        let (time, code) = (word(0), word(8))
+        let lengths = UInt64(bitPattern: Int64(littleEndian: word(16)))
+        let tagCount = Int(lengths & 0xffff_ffff)
+        let serviceCount = Int(lengths >> 32)
         let serviceStart = headByteCount + tagCount
         let textStart = serviceStart + serviceCount
         guard textStart <= event.count else { return nil }
@@ -92,7 +99,7 @@ private enum StoreEvent {
             UnsafeRawBufferPointer(rebasing: event[range])
         }
         return StoredDocument(
-            id: part(0..<16), time: Int64(littleEndian: time),
+            id: part(0..<idByteCount), time: Int64(littleEndian: time),
             tag: part(headByteCount..<serviceStart), service: part(serviceStart..<textStart),
             code: code == noCode ? nil : Int64(littleEndian: code),
             text: part(textStart..<event.count))
@@ -120,14 +127,16 @@ private final class StoreEncoder: ChunkEncoder {
     }
 
     func append(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) -> String? {
-        if let identity = EventIdentity(row: row, in: batch) {
-            append(identity.high, &buffer)
+        let time = batch.rows[row].time.nanosecondsSince1970
+        if let origin = batch.origin, let identity = EventIdentity(row: row, in: batch) {
+            append(origin.high, &buffer)
+            append(batch.lines[Int(batch.rows[row].line)].position.byteSwapped, &buffer)
             append(identity.low, &buffer)
         } else {
+            append(UInt64(bitPattern: time).byteSwapped, &buffer)
             append(random.next(), &buffer)
             append(random.next(), &buffer)
         }
-        let time = batch.rows[row].time.nanosecondsSince1970
         append(UInt64(bitPattern: time), &buffer)
         append(UInt64(bitPattern: codeOfRow(row, batch)), &buffer)
         let tag = batch.tag
