@@ -91,10 +91,16 @@ struct ProtobufWriter: ~Copyable {
     ) {
         metric.truncate(to: 0)
         for label in series.labels.indices {
-            part.truncate(to: 0)
-            family.labelNames[label].withUnsafeBytes { Self.append(1, $0, to: &part) }
-            Self.append(2, series.labels[label].bytes, to: &part)
-            Self.append(Field.Metric.label, part.bytes, to: &metric)
+            let value = series.labels[label].bytes
+            family.labelNameFields[label].withUnsafeBufferPointer { name in
+                let size = name.count &+ 1 &+ Self.varintSize(value.count) &+ value.count
+                metric.append(byte: UInt8(Field.Metric.label << 3 | 2))
+                Self.append(varint: UInt64(size), to: &metric)
+                metric.append(UnsafeRawBufferPointer(name))
+            }
+            metric.append(byte: 2 << 3 | 2)
+            Self.append(varint: UInt64(value.count), to: &metric)
+            metric.append(value)
         }
         part.truncate(to: 0)
         switch family.kind {
@@ -249,6 +255,17 @@ struct ProtobufWriter: ~Copyable {
             rest >>= 7
         }
         buffer.append(byte: UInt8(truncatingIfNeeded: rest))
+    }
+
+    /// How many bytes a length takes.
+    private static func varintSize(_ length: Int) -> Int {
+        var size = 1
+        var rest = length >> 7
+        while rest > 0 {
+            size += 1
+            rest >>= 7
+        }
+        return size
     }
 
     private static func zigzag(_ number: Int) -> UInt64 {

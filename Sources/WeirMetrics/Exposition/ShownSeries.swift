@@ -6,7 +6,8 @@ struct ShownFamily: ~Copyable {
     let help: String
     let unit: String
     let kind: FamilyDeclaration.Kind
-    let labelNames: [[UInt8]]
+    /// The name of each label as the first field of a protobuf message.
+    let labelNameFields: [[UInt8]]
     /// The text before each label's value, `",name="` with the end of the label before it, one behind
     /// the other.
     let labelHeads: ByteBuffer
@@ -22,7 +23,12 @@ struct ShownFamily: ~Copyable {
         self.help = help
         self.unit = unit
         self.kind = kind
-        self.labelNames = labelNames.map { Array($0.utf8) }
+        labelNameFields = labelNames.map { label in
+            var field = ByteBuffer(capacity: 64)
+            field.append(byte: 1 << 3 | 2)
+            field.append(text: label)
+            return Array(field.bytes)
+        }
         var heads = ByteBuffer(capacity: 64)
         labelHeadEnds = labelNames.enumerated().map { index, label in
             heads.append((index == 0 ? "" : "\",") + label + "=\"")

@@ -6,15 +6,16 @@ import WeirCore
 /// Made once and filled anew for every event; filling it allocates nothing once it has grown.
 public struct LabelValues: ~Copyable {
     /// Follows every value, so that `ab`,`c` and `a`,`bc` differ in their bytes. Never in UTF-8.
-    static let separator: UInt8 = 0xff
+    @usableFromInline static let separator: UInt8 = 0xff
 
-    private var base: UnsafeMutablePointer<UInt8>
-    private var capacity: Int
-    private(set) var byteCount = 0
-    private var ends: UnsafeMutablePointer<UInt32>
-    private let endCapacity: Int
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var capacity: Int
+    @usableFromInline var byteCount = 0
+    @usableFromInline var ends: UnsafeMutablePointer<UInt32>
+    @usableFromInline let endCapacity: Int
     /// How many values are whole.
-    public private(set) var count = 0
+    @inlinable public var count: Int { wholeCount }
+    @usableFromInline var wholeCount = 0
 
     /// No values yet, with room for those of `labelCount` labels.
     public init(labelCount: Int) {
@@ -32,21 +33,21 @@ public struct LabelValues: ~Copyable {
     }
 
     /// Forgets the values.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func removeAll() {
         byteCount = 0
-        count = 0
+        wholeCount = 0
     }
 
     /// Adds a value.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         extend(bytes)
         endValue()
     }
 
     /// Adds a value.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func append(_ literal: StaticString) {
         extend(literal)
         endValue()
@@ -59,14 +60,14 @@ public struct LabelValues: ~Copyable {
     }
 
     /// Writes a part of the next value; ``endValue()`` makes it whole.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func extend(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         write(start, bytes.count)
     }
 
     /// Writes a part of the next value.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func extend(_ literal: StaticString) {
         write(UnsafeRawPointer(literal.utf8Start), literal.utf8CodeUnitCount)
     }
@@ -78,14 +79,14 @@ public struct LabelValues: ~Copyable {
     }
 
     /// Ends the value that was written in parts; without parts it is empty.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func endValue() {
-        precondition(count < endCapacity, "one value for each label")
+        precondition(wholeCount < endCapacity, "one value for each label")
         if byteCount == capacity { grow(1) }
         base[byteCount] = Self.separator
         byteCount &+= 1
-        ends[count] = UInt32(truncatingIfNeeded: byteCount)
-        count &+= 1
+        ends[wholeCount] = UInt32(truncatingIfNeeded: byteCount)
+        wholeCount &+= 1
     }
 
     /// The bytes of a value, readable 16 bytes beyond their end.
@@ -102,8 +103,8 @@ public struct LabelValues: ~Copyable {
     @inline(__always)
     var start: UnsafeRawPointer { UnsafeRawPointer(base) }
 
-    @inline(__always)
-    private mutating func write(_ source: UnsafeRawPointer, _ length: Int) {
+    @inlinable @inline(__always)
+    mutating func write(_ source: UnsafeRawPointer, _ length: Int) {
         if capacity &- byteCount < length { grow(length) }
         let to = UnsafeMutableRawPointer(base + byteCount)
         byteCount &+= length
@@ -140,8 +141,8 @@ public struct LabelValues: ~Copyable {
         }
     }
 
-    @inline(never)
-    private mutating func grow(_ extra: Int) {
+    @usableFromInline @inline(never)
+    mutating func grow(_ extra: Int) {
         let size = capacity * 2 + extra
         let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: size + ByteBuffer.padding)
         moved.initialize(repeating: 0, count: size + ByteBuffer.padding)
