@@ -53,8 +53,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "weir", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPlugins",
-                "WeirTesting",
+                "weir", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPipeline",
+                "WeirPlugins", "WeirTesting",
             ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],

@@ -33,6 +33,16 @@ struct AgentReports: Sendable {
             logger.error(
                 "buffer file is in trouble",
                 metadata: ["output": "\(output)", "path": "\(path)", "problem": "\(problem)"])
+        case .samplesDelayed(let output, let reason, let after):
+            logger.warning(
+                "receiver did not take samples; they are sent again",
+                metadata: [
+                    "output": "\(output)", "reason": "\(reason)", "after": "\(after)",
+                ])
+        case .samplesDropped(let output, let count, let reason):
+            logger.error(
+                "samples were given up",
+                metadata: ["output": "\(output)", "samples": "\(count)", "reason": "\(reason)"])
         }
     }
 

@@ -101,8 +101,33 @@ struct PipelineBuilder {
                     source: source, door: door,
                     label: component.section.label ?? Router.rootLabel))
         }
+        if standIn == nil { checkEvents() }
         if diagnostics.hasErrors { throw ConfigurationError(diagnostics) }
         return Pipeline(sources: sources, outputs: outputs, router: router, relay: relay)
+    }
+
+    /// Finds sources whose events would come to an output that takes none.
+    private mutating func checkEvents() {
+        for source in configuration.sources {
+            guard let tag = source.section.element["tag"]?.value.string, !tag.isEmpty else {
+                continue
+            }
+            // A `*` in a tag stands for the file's path.
+            let shown = tag.replacing("*", with: "path.to.file")
+            let rules = configuration.labels[source.section.label ?? Router.rootLabel] ?? []
+            let first = rules.first { rule in
+                rule.kind == .match
+                    && (try? TagPattern(rule.pattern))?.matches(shown) ?? false
+            }
+            guard let section = first?.component.section, !PluginCatalog.takesEvents(section)
+            else { continue }
+            diagnostics.append(
+                Diagnostic(
+                    at: section.element.location,
+                    "`@type \(section.type)` takes no events, but its pattern matches `\(tag)` of the "
+                        + "source at \(source.section.element.location)",
+                    help: "write a pattern that matches no tag, such as `<match prometheus.**>`"))
+        }
     }
 
     /// Notes a path that nobody else may write.
@@ -159,6 +184,14 @@ struct PipelineBuilder {
         case "relabel": return .relabel(section.label ?? Router.rootLabel)
         case "copy":
             let stores = section.sections("store")
+            for store in stores where !PluginCatalog.takesEvents(store) {
+                diagnostics.append(
+                    Diagnostic(
+                        at: store.element.location,
+                        "`@type \(store.type)` sends metrics and takes no events",
+                        help: "put it into a `<match>` of its own, such as `<match prometheus.**>`")
+                )
+            }
             return .copy(
                 stores.enumerated().compactMap { index, store in
                     node(store, name: store.id ?? "\(name).\(index + 1)", label)

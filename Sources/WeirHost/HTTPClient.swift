@@ -30,6 +30,8 @@ public struct HTTPClientOptions: Sendable {
     public var requestTimeout: Duration = .seconds(30)
     /// The largest answer in bytes.
     public var answerByteLimit = 64 * 1024 * 1024
+    /// The headers of answers that are kept, in lower case.
+    public var keptHeaders: [String] = []
 
     /// Checks certificates, five seconds to connect.
     public init() {}
@@ -57,6 +59,8 @@ public struct HTTPAnswer: Sendable {
     public var status: Int
     /// How long the server asks to be left alone.
     public var retryAfter: Duration?
+    /// The headers that the client keeps; names in lower case.
+    public var headers: [String: String] = [:]
 }
 
 /// Sends requests one after the other over kept connections. Belongs to one thread, but for
@@ -69,6 +73,7 @@ public final class HTTPClient: @unchecked Sendable {
     /// The body of the last answer.
     public private(set) var body = ByteBuffer(capacity: 4096)
     private var retryAfterText = ""
+    private var keptHeaders: [String: String] = [:]
     private var isTooLarge = false
 
     /// Bytes that libcurl gives to the socket at once: fewer, larger pieces wake both sides less
@@ -97,6 +102,7 @@ public final class HTTPClient: @unchecked Sendable {
         if isAborted.load(ordering: .relaxed) { throw .aborted }
         self.body.truncate(to: 0)
         retryAfterText = ""
+        keptHeaders = [:]
         isTooLarge = false
         curl_easy_reset(handle)
         prepare(method, url, body)
@@ -109,7 +115,7 @@ public final class HTTPClient: @unchecked Sendable {
         guard result == CURLE_OK else { throw failure(result) }
         var status = 0
         weir_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
-        return HTTPAnswer(status: status, retryAfter: retryAfter())
+        return HTTPAnswer(status: status, retryAfter: retryAfter(), headers: keptHeaders)
     }
 
     private func prepare(_ method: String, _ url: String, _ body: UnsafeRawBufferPointer) {
@@ -190,16 +196,26 @@ public final class HTTPClient: @unchecked Sendable {
     }
 
     private func receiveHeader(_ bytes: UnsafeRawBufferPointer) {
-        let name = "retry-after:"
-        guard bytes.count > name.utf8.count,
-            zip(name.utf8, bytes).allSatisfy({ $0 == $1 | 0x20 || $0 == $1 })
-        else { return }
-        retryAfterText = String(decoding: bytes.dropFirst(name.utf8.count), as: UTF8.self)
+        if let value = Self.value(of: "retry-after", in: bytes) { retryAfterText = value }
+        for name in options.keptHeaders {
+            if let value = Self.value(of: name, in: bytes) { keptHeaders[name] = value }
+        }
+    }
+
+    /// The value of a header's line, if it is of this name, without blanks.
+    private static func value(of name: String, in line: UnsafeRawBufferPointer) -> String? {
+        let count = name.utf8.count
+        guard line.count > count, line[count] == UInt8(ascii: ":"),
+            zip(name.utf8, line).allSatisfy({ $0 == $1 | 0x20 || $0 == $1 })
+        else { return nil }
+        return String(decoding: line.dropFirst(count + 1), as: UTF8.self).filter {
+            !$0.isWhitespace
+        }
     }
 
     /// `Retry-After` in seconds; its other form, a date, is taken for a minute.
     private func retryAfter() -> Duration? {
-        let text = retryAfterText.filter { !$0.isWhitespace }
+        let text = retryAfterText
         guard !text.isEmpty else { return nil }
         guard let seconds = Int(text) else { return .seconds(60) }
         return .seconds(min(max(seconds, 0), 3600))

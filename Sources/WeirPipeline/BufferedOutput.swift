@@ -317,4 +317,6 @@ public enum OutputReport: Sendable {
     case gaveUp(output: String, eventCount: Int, reason: String)
     case droppedOldestChunk(output: String, eventCount: Int)
     case bufferFile(output: String, path: String, problem: String)
+    case samplesDelayed(output: String, reason: String, after: Duration)
+    case samplesDropped(output: String, sampleCount: Int, reason: String)
 }

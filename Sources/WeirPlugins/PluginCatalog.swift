@@ -19,8 +19,8 @@ public enum PluginCatalog {
                 StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
                 StoreDestination.declaration, NullOutput.declaration,
-                PrometheusOutput.declaration, RoutingOutputs.copy,
-                RoutingOutputs.relabel,
+                PrometheusOutput.declaration, RemoteWriteSection.declaration,
+                RoutingOutputs.copy, RoutingOutputs.relabel,
             ]
             + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
 
@@ -108,6 +108,8 @@ public enum PluginCatalog {
         case "null": return NullOutput(name: name, registry: context.registry)
         case "prometheus":
             return try PrometheusOutput(section, name: name, context: context)
+        case "prometheus_remote_write":
+            return try RemoteWriteOutput(section, name: name, context: context)
         default: break
         }
         let secondary = try secondary(of: section, name: name, context: context)
@@ -138,6 +140,11 @@ public enum PluginCatalog {
                 refusals: context.refusals, secondary: secondary,
                 metrics: OutputMetrics(context.registry, output: name), clock: context.clock,
                 log: context.outputLog))
+    }
+
+    /// Whether an output does anything with events.
+    public static func takesEvents(_ section: Section) -> Bool {
+        section.type != "prometheus_remote_write"
     }
 
     private static func options(
@@ -174,6 +181,12 @@ public enum PluginCatalog {
         of section: Section, name: String, context: PluginContext
     ) throws(SectionError) -> (any Output)? {
         guard let section = section.section("secondary") else { return nil }
+        guard takesEvents(section) else {
+            throw SectionError(
+                section.element.location,
+                "`@type \(section.type)` sends metrics and takes no events",
+                help: "choose another `@type`, such as `secondary_file`")
+        }
         return try output(section, name: "\(name).secondary", context: context)
     }
 }

@@ -100,6 +100,19 @@ public enum TestPrograms {
     /// Its tool, if `make deps-test` has found it.
     public static let promtool = extracted("promtool")
 
+    /// The Python of the tests' own environment, if `make deps-test` has made it with some modules:
+    /// their folders in `site-packages`.
+    public static func python(with modules: String...) -> String? {
+        let folder = "\(SourceTree.root)/.cache/python"
+        for module in modules {
+            var found = glob_t()
+            defer { globfree(&found) }
+            let pattern = "\(folder)/lib/python3*/site-packages/\(module)"
+            guard glob(pattern, 0, nil, &found) == 0 else { return nil }
+        }
+        return "\(folder)/bin/python"
+    }
+
     private static func extracted(_ name: String) -> String? {
         let path = "\(SourceTree.root)/.cache/programs/usr/bin/\(name)"
         return access(path, X_OK) == 0 ? path : nil

@@ -5,7 +5,7 @@ import WeirMetrics
 
 /// What counting in series costs: an update, a new series, a scrape, a series' memory.
 struct SeriesRows {
-    private static let labelNames = [
+    static let labelNames = [
         "reporter", "source_workload", "source_canonical_service", "source_canonical_revision",
         "source_workload_namespace", "source_principal", "source_app", "source_version",
         "source_cluster", "destination_workload", "destination_workload_namespace",
@@ -16,15 +16,15 @@ struct SeriesRows {
         "connection_security_policy",
     ]
     private static let fewNames = ["service", "method", "code", "flags", "reporter"]
-    private static let bounds: [Double] = [
+    static let bounds: [Double] = [
         0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000,
         600_000, 1_800_000, 3_600_000,
     ]
-    private static let now = Timestamp(seconds: 1_790_000_000)
+    static let now = Timestamp(seconds: 1_790_000_000)
     private static let roundCount = 15
 
     /// A group of one metric, and its shard.
-    private struct Group {
+    struct Group {
         let registry = Registry(seriesLimit: 1 << 20)
         let group: SeriesGroup
         let shard: SeriesShard
@@ -139,7 +139,8 @@ struct SeriesRows {
             "\(group.group.allocatedByteCount / 50_000) bytes")
     }
 
-    private static func make(
+    /// Makes so many series.
+    static func make(
         _ count: Int, _ group: Group, labelCount: Int, _ body: (inout SeriesTable, Int) -> Void
     ) {
         var values = LabelValues(labelCount: labelCount)

@@ -32,6 +32,7 @@ enum WeirBench {
     private static func series() throws {
         print("| series | cost |\n| --- | --- |")
         try SeriesRows().run { print("| \($0) | \($1) |") }
+        try SeriesRows().runRemoteWrite { print("| \($0) | \($1) |") }
     }
 
     private static func usage() {

@@ -6,40 +6,71 @@ import WeirTesting
 /// A real Prometheus of a test, in a folder of its own.
 final class RunningPrometheus {
     private let folder: ScratchFolder
-    private let process: ChildProcess
-    private let port: Int
+    private let program: String
+    private let options: [String]
+    private var process: ChildProcess
     private let client = HTTPClient()
+    /// The port that it listens on, also after a restart.
+    private(set) var port = 0
 
-    /// Starts it with a configuration.
-    init?(_ program: String, config: String, _ folder: ScratchFolder) throws {
+    /// Starts it with a configuration and further options.
+    init?(
+        _ program: String, config: String, _ folder: ScratchFolder, options: [String] = []
+    ) throws {
         self.folder = folder
+        self.program = program
+        self.options = options
         folder.write(config, to: "prometheus.yml")
-        process = try ChildProcess(
+        process = try Self.start(program, folder, options, port: 0)
+        guard let found = waitUntilItListens() else { return nil }
+        port = found
+    }
+
+    private static func start(
+        _ program: String, _ folder: ScratchFolder, _ options: [String], port: Int
+    ) throws -> ChildProcess {
+        folder.write("", to: "prometheus.log")
+        return try ChildProcess(
             program,
             [
                 "--config.file=\(folder.file("prometheus.yml"))",
-                "--storage.tsdb.path=\(folder.file("tsdb"))", "--web.listen-address=127.0.0.1:0",
+                "--storage.tsdb.path=\(folder.file("tsdb"))",
+                "--web.listen-address=127.0.0.1:\(port)",
                 "--enable-feature=native-histograms,exemplar-storage",
-            ], log: folder.file("prometheus.log"))
+            ] + options, log: folder.file("prometheus.log"))
+    }
+
+    /// Ends it in good order.
+    func stop() {
+        process.signal(SIGTERM)
+        process.wait()
+    }
+
+    /// Starts it again at the same port.
+    /// - Returns: Whether it is there again.
+    func restart() throws -> Bool {
+        process = try Self.start(program, folder, options, port: port)
+        return waitUntilItListens() != nil
+    }
+
+    /// The port, as the log tells it.
+    private func waitUntilItListens() -> Int? {
         let watch = Inotify()
         watch.watch(folder.file("prometheus.log"))
         let clock = SystemClock()
         let start = clock.monotonicNanoseconds
         let marks = ["msg=\"Listening on\"", "address=127.0.0.1:"]
-        var found: Int?
-        while found == nil, clock.monotonicNanoseconds - start < 60_000_000_000 {
+        while clock.monotonicNanoseconds - start < 60_000_000_000 {
             let log = String(
                 decoding: folder.contents(of: "prometheus.log") ?? [], as: UTF8.self)
             if let range = log.firstRange(of: marks[0]),
                 let address = log[range.upperBound...].firstRange(of: marks[1])
             {
-                found = Int(log[address.upperBound...].prefix { $0.isNumber })
-            } else {
-                watch.wait(milliseconds: 1000)
+                return Int(log[address.upperBound...].prefix { $0.isNumber })
             }
+            watch.wait(milliseconds: 1000)
         }
-        guard let found else { return nil }
-        port = found
+        return nil
     }
 
     deinit {

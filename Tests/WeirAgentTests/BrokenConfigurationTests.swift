@@ -13,7 +13,7 @@ struct BrokenConfiguration: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { name }
 
-    static let subjects = ["language", "sources", "outputs", "filters-and-labels"]
+    static let subjects = ["language", "sources", "outputs", "filters-and-labels", "remote-write"]
 
     static let all: [BrokenConfiguration] = subjects.flatMap { subject in
         var cases: [BrokenConfiguration] = []

@@ -189,15 +189,6 @@ extension ByteBuffer {
         withUnsafeBytes(of: halfWord.littleEndian) { append($0) }
     }
 
-    mutating func append(varint: UInt64) {
-        var rest = varint
-        while rest >= 0x80 {
-            append(byte: UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        append(byte: UInt8(truncatingIfNeeded: rest))
-    }
-
     mutating func append(text: String) {
         append(varint: UInt64(text.utf8.count))
         append(text)

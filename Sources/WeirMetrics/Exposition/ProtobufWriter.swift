@@ -52,21 +52,21 @@ struct ProtobufWriter: ~Copyable {
         to buffer: inout ByteBuffer
     ) {
         var head = ByteBuffer(capacity: 256)
-        family.name.withUnsafeBytes { Self.append(Field.Family.name, $0, to: &head) }
+        family.name.withUnsafeBytes { head.append(field: Field.Family.name, bytes: $0) }
         var help = family.help
         help.withUTF8 {
-            Self.append(Field.Family.help, UnsafeRawBufferPointer($0), to: &head)
+            head.append(field: Field.Family.help, bytes: UnsafeRawBufferPointer($0))
         }
-        Self.append(Field.Family.type, varint: typeNumber(family.kind), to: &head)
+        head.append(field: Field.Family.type, varint: typeNumber(family.kind))
         var unit = family.unit
         let unitStart = head.count
         if !unit.isEmpty {
             unit.withUTF8 {
-                Self.append(Field.Family.unit, UnsafeRawBufferPointer($0), to: &head)
+                head.append(field: Field.Family.unit, bytes: UnsafeRawBufferPointer($0))
             }
         }
         let unitCount = head.count - unitStart
-        Self.append(varint: UInt64(head.count + metrics.count), to: &buffer)
+        buffer.append(varint: UInt64(head.count + metrics.count))
         // In the order of the fields' numbers: the unit is behind the metrics.
         buffer.append(head.pointer, unitStart)
         buffer.append(metrics.bytes)
@@ -95,78 +95,75 @@ struct ProtobufWriter: ~Copyable {
             family.labelNameFields[label].withUnsafeBufferPointer { name in
                 let size = name.count &+ 1 &+ Self.varintSize(value.count) &+ value.count
                 metric.append(byte: UInt8(Field.Metric.label << 3 | 2))
-                Self.append(varint: UInt64(size), to: &metric)
+                metric.append(varint: UInt64(size))
                 metric.append(UnsafeRawBufferPointer(name))
             }
-            metric.append(byte: 2 << 3 | 2)
-            Self.append(varint: UInt64(value.count), to: &metric)
-            metric.append(value)
+            metric.append(field: 2, bytes: value)
         }
         part.truncate(to: 0)
         switch family.kind {
         case .counter, .floatCounter:
             let isWhole = if case .counter = family.kind { true } else { false }
-            Self.append(1, double: isWhole ? Double(series.count) : series.number, to: &part)
+            part.append(field: 1, double: isWhole ? Double(series.count) : series.number)
             if series.hasExemplars { append(series.exemplars[0], field: 2) }
             appendCreated(series, field: 3)
-            Self.append(Field.Metric.counter, part.bytes, to: &metric)
+            metric.append(field: Field.Metric.counter, bytes: part.bytes)
         case .gauge:
-            Self.append(1, double: series.number, to: &part)
-            Self.append(Field.Metric.gauge, part.bytes, to: &metric)
+            part.append(field: 1, double: series.number)
+            metric.append(field: Field.Metric.gauge, bytes: part.bytes)
         case .summary:
-            Self.append(1, varint: series.count, to: &part)
-            Self.append(2, double: series.number, to: &part)
+            part.append(field: 1, varint: series.count)
+            part.append(field: 2, double: series.number)
             appendCreated(series, field: 4)
-            Self.append(Field.Metric.summary, part.bytes, to: &metric)
+            metric.append(field: Field.Metric.summary, bytes: part.bytes)
         case .histogram:
             appendClassic(series, family)
-            Self.append(Field.Metric.histogram, part.bytes, to: &metric)
+            metric.append(field: Field.Metric.histogram, bytes: part.bytes)
         case .nativeHistogram:
             appendNative(series)
-            Self.append(Field.Metric.histogram, part.bytes, to: &metric)
+            metric.append(field: Field.Metric.histogram, bytes: part.bytes)
         }
-        Self.append(Field.Family.metric, metric.bytes, to: &buffer)
+        buffer.append(field: Field.Family.metric, bytes: metric.bytes)
     }
 
     private mutating func appendClassic(
         _ series: borrowing ShownSeries, _ family: borrowing ShownFamily
     ) {
-        Self.append(Field.Histogram.count, varint: series.count, to: &part)
-        Self.append(Field.Histogram.sum, double: series.number, to: &part)
+        part.append(field: Field.Histogram.count, varint: series.count)
+        part.append(field: Field.Histogram.sum, double: series.number)
         var total: UInt64 = 0
         for bucket in family.bounds.indices {
             total &+= series.counts[bucket]
             detail.truncate(to: 0)
-            Self.append(1, varint: total, to: &detail)
-            Self.append(2, double: family.bounds[bucket].value, to: &detail)
+            detail.append(field: 1, varint: total)
+            detail.append(field: 2, double: family.bounds[bucket].value)
             if series.hasExemplars, writeExemplar(series.exemplars[bucket]) {
-                Self.append(3, scrap.bytes, to: &detail)
+                detail.append(field: 3, bytes: scrap.bytes)
             }
-            Self.append(Field.Histogram.bucket, detail.bytes, to: &part)
+            part.append(field: Field.Histogram.bucket, bytes: detail.bytes)
         }
         appendCreated(series, field: Field.Histogram.created)
     }
 
     private mutating func appendNative(_ series: borrowing ShownSeries) {
-        Self.append(Field.Histogram.count, varint: series.count, to: &part)
-        Self.append(Field.Histogram.sum, double: series.number, to: &part)
+        part.append(field: Field.Histogram.count, varint: series.count)
+        part.append(field: Field.Histogram.sum, double: series.number)
         guard let native = series.native else { return }
-        Self.append(Field.Histogram.schema, varint: Self.zigzag(native.schema), to: &part)
-        Self.append(
-            Field.Histogram.zeroThreshold, double: NativeHistogram.zeroThreshold, to: &part)
-        Self.append(Field.Histogram.zeroCount, varint: native.zeroCount, to: &part)
+        part.append(field: Field.Histogram.schema, varint: ProtobufNumber.zigzag(native.schema))
+        part.append(field: Field.Histogram.zeroThreshold, double: NativeHistogram.zeroThreshold)
+        part.append(field: Field.Histogram.zeroCount, varint: native.zeroCount)
         append(native.negative, Field.Histogram.negativeSpan, Field.Histogram.negativeDelta)
         append(native.positive, Field.Histogram.positiveSpan, Field.Histogram.positiveDelta)
         if native.positive.counts.isEmpty, native.negative.counts.isEmpty, native.zeroCount == 0 {
             // An empty span says that the histogram is a native one.
-            Self.append(
-                Field.Histogram.positiveSpan, UnsafeRawBufferPointer(start: nil, count: 0),
-                to: &part)
+            part.append(
+                field: Field.Histogram.positiveSpan,
+                bytes: UnsafeRawBufferPointer(start: nil, count: 0))
         }
         appendCreated(series, field: Field.Histogram.created)
         guard series.hasExemplars else { return }
         for slot in 0..<series.exemplars.count where writeExemplar(series.exemplars[slot]) {
-            Self.append(Field.Histogram.exemplars, scrap.bytes, to: &part)
+            part.append(field: Field.Histogram.exemplars, bytes: scrap.bytes)
         }
     }
 
@@ -174,21 +171,21 @@ struct ProtobufWriter: ~Copyable {
     private mutating func append(_ run: NativeHistogram.Run, _ span: Int, _ delta: Int) {
         guard !run.counts.isEmpty else { return }
         detail.truncate(to: 0)
-        Self.append(1, varint: Self.zigzag(run.first), to: &detail)
-        Self.append(2, varint: UInt64(run.counts.count), to: &detail)
-        Self.append(span, detail.bytes, to: &part)
+        detail.append(field: 1, varint: ProtobufNumber.zigzag(run.first))
+        detail.append(field: 2, varint: UInt64(run.counts.count))
+        part.append(field: span, bytes: detail.bytes)
         detail.truncate(to: 0)
         var before: UInt64 = 0
         for count in run.counts {
             let difference = Int(truncatingIfNeeded: count &- before)
-            Self.append(varint: Self.zigzag(difference), to: &detail)
+            detail.append(varint: ProtobufNumber.zigzag(difference))
             before = count
         }
-        Self.append(delta, detail.bytes, to: &part)
+        part.append(field: delta, bytes: detail.bytes)
     }
 
     private mutating func append(_ exemplar: ExemplarPool.Slot, field: Int) {
-        if writeExemplar(exemplar) { Self.append(field, scrap.bytes, to: &part) }
+        if writeExemplar(exemplar) { part.append(field: field, bytes: scrap.bytes) }
     }
 
     /// Writes an exemplar's message.
@@ -197,19 +194,20 @@ struct ProtobufWriter: ~Copyable {
         guard let label = Exemplar.Label(rawValue: exemplar.label) else { return false }
         scrap.truncate(to: 0)
         var pair = ByteBuffer(capacity: 128)
-        Self.append(
-            1,
-            UnsafeRawBufferPointer(
-                start: label.name.utf8Start, count: label.name.utf8CodeUnitCount), to: &pair)
+        pair.append(
+            field: 1,
+            bytes: UnsafeRawBufferPointer(
+                start: label.name.utf8Start, count: label.name.utf8CodeUnitCount))
         withUnsafeBytes(of: exemplar.text) {
-            Self.append(
-                2, UnsafeRawBufferPointer(rebasing: $0.prefix(Int(exemplar.length))), to: &pair)
+            pair.append(
+                field: 2,
+                bytes: UnsafeRawBufferPointer(rebasing: $0.prefix(Int(exemplar.length))))
         }
-        Self.append(1, pair.bytes, to: &scrap)
-        Self.append(2, double: exemplar.value, to: &scrap)
+        scrap.append(field: 1, bytes: pair.bytes)
+        scrap.append(field: 2, double: exemplar.value)
         pair.truncate(to: 0)
         Self.append(milliseconds: exemplar.milliseconds, to: &pair)
-        Self.append(3, pair.bytes, to: &scrap)
+        scrap.append(field: 3, bytes: pair.bytes)
         return true
     }
 
@@ -217,7 +215,7 @@ struct ProtobufWriter: ~Copyable {
         guard let created = series.created else { return }
         detail.truncate(to: 0)
         Self.append(milliseconds: created, to: &detail)
-        Self.append(field, detail.bytes, to: &part)
+        part.append(field: field, bytes: detail.bytes)
     }
 
     // MARK: The wire
@@ -225,36 +223,9 @@ struct ProtobufWriter: ~Copyable {
     /// A `google.protobuf.Timestamp`: nanoseconds are counted forwards.
     private static func append(milliseconds: Int64, to buffer: inout ByteBuffer) {
         let seconds = milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000
-        append(1, varint: UInt64(bitPattern: seconds), to: &buffer)
-        append(2, varint: UInt64((milliseconds &- seconds &* 1000) &* 1_000_000), to: &buffer)
-    }
-
-    private static func append(
-        _ field: Int, _ bytes: UnsafeRawBufferPointer, to buffer: inout ByteBuffer
-    ) {
-        append(varint: UInt64(field << 3 | 2), to: &buffer)
-        append(varint: UInt64(bytes.count), to: &buffer)
-        buffer.append(bytes)
-    }
-
-    private static func append(_ field: Int, varint: UInt64, to buffer: inout ByteBuffer) {
-        append(varint: UInt64(field << 3), to: &buffer)
-        append(varint: varint, to: &buffer)
-    }
-
-    private static func append(_ field: Int, double: Double, to buffer: inout ByteBuffer) {
-        append(varint: UInt64(field << 3 | 1), to: &buffer)
-        withUnsafeBytes(of: double.bitPattern.littleEndian) { buffer.append($0) }
-    }
-
-    @inline(__always)
-    private static func append(varint: UInt64, to buffer: inout ByteBuffer) {
-        var rest = varint
-        while rest >= 0x80 {
-            buffer.append(byte: UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        buffer.append(byte: UInt8(truncatingIfNeeded: rest))
+        buffer.append(field: 1, varint: UInt64(bitPattern: seconds))
+        buffer.append(
+            field: 2, varint: UInt64((milliseconds &- seconds &* 1000) &* 1_000_000))
     }
 
     /// How many bytes a length takes.
@@ -266,9 +237,5 @@ struct ProtobufWriter: ~Copyable {
             rest >>= 7
         }
         return size
-    }
-
-    private static func zigzag(_ number: Int) -> UInt64 {
-        UInt64(bitPattern: Int64(number << 1 ^ number >> 63))
     }
 }

@@ -174,20 +174,22 @@ public final class Scrape {
     }
 
     /// The unit that a name ends with.
-    private static func unit(of name: String) -> String {
+    static func unit(of name: String) -> String {
         let base = name.hasSuffix("_total") ? String(name.dropLast(6)) : name
         return ["seconds", "bytes"].first { base.hasSuffix("_\($0)") } ?? ""
     }
 }
 
 extension Label {
-    fileprivate static func isOrdered(_ left: Label, _ right: Label) -> Bool {
+    /// Whether the first comes before the second where series are listed.
+    static func isOrdered(_ left: Label, _ right: Label) -> Bool {
         (left.name, left.value) < (right.name, right.value)
     }
 }
 
 extension Registry.Instrument {
-    fileprivate var kind: FamilyDeclaration.Kind {
+    /// What kind of metric the instrument is.
+    var kind: FamilyDeclaration.Kind {
         switch self {
         case .counter: .counter
         case .gauge: .gauge
@@ -195,7 +197,8 @@ extension Registry.Instrument {
         }
     }
 
-    fileprivate func show(in series: inout ShownSeries, bucketCount: Int) {
+    /// Shows the instrument's value.
+    func show(in series: inout ShownSeries, bucketCount: Int) {
         series.reset(bucketCount: bucketCount)
         series.isPresent = true
         switch self {

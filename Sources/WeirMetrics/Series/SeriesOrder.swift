@@ -103,9 +103,21 @@ extension SeriesGroup {
         _ tables: [UnsafeMutablePointer<SeriesTable>]
     ) -> Bool {
         let table = tables[Int(place.shard)]
+        series.labels.removeAll(keepingCapacity: true)
+        guard table.pointee.serial(Int(place.row)) == place.serial else { return false }
+        showValues(place, family: family, bucketCount: bucketCount, in: &series, tables)
+        if series.isPresent { table.pointee.show(labelsOf: Int(place.row), in: &series) }
+        return series.isPresent
+    }
+
+    /// Shows the values of a metric's series at a place where there still is one.
+    static func showValues(
+        _ place: SeriesOrder.Place, family: Int, bucketCount: Int, in series: inout ShownSeries,
+        _ tables: [UnsafeMutablePointer<SeriesTable>]
+    ) {
+        let table = tables[Int(place.shard)]
         let row = Int(place.row)
-        guard table.pointee.serial(row) == place.serial else { return false }
-        series.reset(bucketCount: bucketCount)
+        series.resetValues(bucketCount: bucketCount)
         table.pointee.show(row, family: family, in: &series)
         for other in tables where tables.count > 1 && other != table {
             guard let index = other.pointee.index(ofSeries: row, in: table.pointee) else {
@@ -113,8 +125,6 @@ extension SeriesGroup {
             }
             other.pointee.show(index, family: family, in: &series)
         }
-        if series.isPresent { table.pointee.show(labelsOf: row, in: &series) }
-        return series.isPresent
     }
 
     /// Lets series go that no shard has updated for the group's idle time.

@@ -129,15 +129,19 @@ enum ElasticsearchParameters {
         case tls13 = "TLSv1_3"
     }
 
-    static let connection: [AnyParameter] = [
-        AnyParameter(host), AnyParameter(port), AnyParameter(scheme), AnyParameter(path),
-        AnyParameter(hosts), AnyParameter(cloudID), AnyParameter(cloudAuth), AnyParameter(user),
-        AnyParameter(password), AnyParameter(apiKey), AnyParameter(customHeaders),
-        AnyParameter(requestTimeout), AnyParameter(sslVerify), AnyParameter(caFile),
-        AnyParameter(clientCert), AnyParameter(clientKey), AnyParameter(clientKeyPass),
-        AnyParameter(sslVersion), AnyParameter(sslMinVersion), AnyParameter(sslMaxVersion),
-        AnyParameter(requestThreshold),
-        AnyParameter(compression), AnyParameter(pipeline),
+    static let connection: [AnyParameter] =
+        [
+            AnyParameter(host), AnyParameter(port), AnyParameter(scheme), AnyParameter(path),
+            AnyParameter(hosts), AnyParameter(cloudID), AnyParameter(cloudAuth),
+            AnyParameter(user), AnyParameter(password), AnyParameter(apiKey),
+            AnyParameter(customHeaders), AnyParameter(requestTimeout),
+            AnyParameter(requestThreshold), AnyParameter(compression), AnyParameter(pipeline),
+        ] + tls
+
+    static let tls: [AnyParameter] = [
+        AnyParameter(sslVerify), AnyParameter(caFile), AnyParameter(clientCert),
+        AnyParameter(clientKey), AnyParameter(clientKeyPass), AnyParameter(sslVersion),
+        AnyParameter(sslMinVersion), AnyParameter(sslMaxVersion),
     ]
 
     static let document: [AnyParameter] = [

@@ -45,35 +45,48 @@ struct ElasticsearchSection {
             let key = Base64.text(of: Array(section[P.apiKey].utf8))
             connection.headers.append("Authorization: ApiKey \(key)")
         }
-        for (name, value) in section[P.customHeaders].sorted(by: { $0.key < $1.key }) {
-            guard isHeader(name, value) else {
-                throw SectionError(
-                    section.location(of: P.customHeaders), "`\(name)` is not a header",
-                    help: "a header's name has letters, digits and `-`, its value no line end")
-            }
-            connection.headers.append("\(name): \(value)")
-        }
+        connection.headers += try headers(section)
         connection.compression = section[P.compression]
         if section[P.requestThreshold] > 0 {
             connection.requestByteLimit = section[P.requestThreshold]
         }
+        connection.client = try tls(section)
         connection.client.requestTimeout = section[P.requestTimeout]
-        connection.client.verifiesCertificate = section[P.sslVerify]
-        connection.client.authorityFile = text(section[P.caFile])
-        connection.client.certificateFile = text(section[P.clientCert])
-        connection.client.keyFile = text(section[P.clientKey])
-        connection.client.keyPassphrase = text(section[P.clientKeyPass])
+        return connection
+    }
+
+    /// How a section with the parameters of ``ElasticsearchParameters/tls`` wants TLS to be spoken.
+    static func tls(_ section: Section) throws(SectionError) -> HTTPClientOptions {
+        var client = HTTPClientOptions()
+        client.verifiesCertificate = section[P.sslVerify]
+        client.authorityFile = text(section[P.caFile])
+        client.certificateFile = text(section[P.clientCert])
+        client.keyFile = text(section[P.clientKey])
+        client.keyPassphrase = text(section[P.clientKeyPass])
         let needs13 = section[P.sslVersion] == .tls13 || section[P.sslMinVersion] == .tls13
-        connection.client.minimumTLSVersion = needs13 ? .tls13 : .tls12
-        connection.client.maximumTLSVersion =
-            section[P.sslMaxVersion] == .tls13 ? .tls13 : .tls12
+        client.minimumTLSVersion = needs13 ? .tls13 : .tls12
+        client.maximumTLSVersion = section[P.sslMaxVersion] == .tls13 ? .tls13 : .tls12
         guard !needs13 || section[P.sslMaxVersion] == .tls13 else {
             throw SectionError(
                 section.location(of: P.sslMaxVersion),
                 "`ssl_max_version` is older than the oldest version that is wanted",
                 help: "write `ssl_max_version TLSv1_3`, or remove it")
         }
-        return connection
+        return client
+    }
+
+    /// The lines of `custom_headers`.
+    static func headers(_ section: Section) throws(SectionError) -> [String] {
+        var lines: [String] = []
+        for (name, value) in section[P.customHeaders].sorted(by: { $0.key < $1.key }) {
+            guard isHeader(name, value) else {
+                throw SectionError(
+                    section.location(of: P.customHeaders), "`\(name)` is not a header",
+                    help: "a header's name has letters, digits and `-`, its value no line end")
+            }
+            lines.append("\(name): \(value)")
+        }
+        return lines
     }
 
     private static func text(_ value: String) -> String? { value.isEmpty ? nil : value }
@@ -85,7 +98,7 @@ struct ElasticsearchSection {
     }
 
     /// `Basic …` of user and password.
-    private static func credentials(_ section: Section) throws(SectionError) -> String? {
+    static func credentials(_ section: Section) throws(SectionError) -> String? {
         guard section.isSet(P.user) || section.isSet(P.password) else { return nil }
         guard section.isSet(P.user), section.isSet(P.password) else {
             throw SectionError(
