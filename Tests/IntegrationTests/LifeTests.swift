@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 import WeirCore
+import WeirHost
 import WeirTesting
 
 @Suite("A running agent") struct LifeTests {
@@ -83,6 +84,40 @@ import WeirTesting
         #expect(standIn.waitForDocuments(4000))
         #expect(weir.terminate() == 0)
         #expect(numbers("n", in: standIn.documents).sorted() == Array(0..<4000))
+    }
+
+    @Test func `stops within its time though one Elasticsearch is dead, and serves the other`()
+        throws
+    {
+        let living = try ElasticsearchStandIn()
+        let dead = try ElasticsearchStandIn()
+        dead.stop()
+        let folder = try ScratchFolder()
+        let sound = TestConfigurations.tailToElasticsearch(
+            port: dead.port, path: folder.file("access.log"))
+        let output = "<store>\n@type elasticsearch\nhost 127.0.0.1\nport"
+        folder.write(
+            sound.prefix(upTo: sound.firstRange(of: "<match **>")?.lowerBound ?? sound.endIndex)
+                .replacing("<system>", with: "<system>\n  shutdown_timeout 1.5")
+                + "<match **>\n@type copy\n\(output) \(dead.port)\n</store>\n"
+                + "\(output) \(living.port)\n<buffer>\nflush_interval 1h\n</buffer>\n</store>\n"
+                + "</match>\n", to: "weir.conf")
+        folder.write(lines(0..<500), to: "access.log")
+        let weir = try RunningWeir(folder)
+        while weir.metric("weir_output_events_total") ?? 0 < 1000 {}
+        #expect(living.documents.isEmpty)
+        let clock = SystemClock()
+        let start = clock.monotonicNanoseconds
+        #expect(weir.terminate() == 3, "events were left undelivered")
+        let took = clock.monotonicNanoseconds - start
+        #expect(took > 1_400_000_000)
+        #expect(took < 10_000_000_000)
+        #expect(numbers("n", in: living.documents).sorted() == Array(0..<500))
+        try dead.restart()
+        try weir.restart()
+        #expect(dead.waitForDocuments(500))
+        #expect(weir.terminate() == 0)
+        #expect(living.documents.count == 500)
     }
 
     @Test func `answers on its admin port and refuses what is not there`() throws {
