@@ -69,7 +69,8 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse", "WeirPipeline",
+                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
+                "WeirPipeline",
                 "WeirPlugins", "WeirTesting",
             ], swiftSettings: settings),
     ]

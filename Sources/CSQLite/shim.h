@@ -18,3 +18,8 @@ static inline int weir_sqlite_bind_copy(
     sqlite3_stmt *statement, int index, const char *text, int length) {
     return sqlite3_bind_text(statement, index, text, length, SQLITE_TRANSIENT);
 }
+
+/// Stops SQLite from counting its memory, which takes a lock at every allocation. Only before its first use.
+static inline int weir_sqlite_forgo_memory_counts(void) {
+    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CShims.h"
 #include <malloc.h>
+#include <sched.h>
 
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -17,3 +18,16 @@ void weir_bound_memory(void) {
 int weir_close_from(posix_spawn_file_actions_t *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
+
+int weir_stay_on_core(int core) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (core >= 0) {
+        CPU_SET(core, &set);
+    } else {
+        for (int index = 0; index < CPU_SETSIZE; index++) CPU_SET(index, &set);
+    }
+    return sched_setaffinity(0, sizeof set, &set);
+}
+
+int weir_current_core(void) { return sched_getcpu(); }

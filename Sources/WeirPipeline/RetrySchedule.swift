@@ -70,7 +70,7 @@ public struct RetryState: Sendable {
         let elapsed = Double(now &- start)
         if options.hasSecondary {
             let span = Double(timeout.nanoseconds) * options.secondaryThreshold
-            if elapsed + Double(wait.nanoseconds) > span { return .useSecondary }
+            if elapsed + Double(wait.nanoseconds) >= span { return .useSecondary }
         }
         let left = Double(timeout.nanoseconds) - elapsed
         if left <= 0 { return .giveUp }

@@ -10,10 +10,15 @@ public struct DatabaseError: Error, CustomStringConvertible, Sendable {
 
 /// One connection to an SQLite file. Belongs to one thread at a time.
 final class Database {
+    /// Configures SQLite once, before the process uses it for the first time.
+    private static let isConfigured = weir_sqlite_forgo_memory_counts() == SQLITE_OK
+
     private let handle: OpaquePointer
 
     /// Opens a file; `isReadOnly` for one that must be there already.
     init(_ path: String, isReadOnly: Bool) throws(DatabaseError) {
+        // Where it cannot be configured, it is slower and nothing else.
+        _ = Self.isConfigured
         var opened: OpaquePointer?
         let flags =
             isReadOnly
@@ -49,6 +54,9 @@ final class Database {
         let statement = try statement(text)
         return try statement.step() ? statement.integer(0) : 0
     }
+
+    /// The number of the row that was inserted last.
+    var lastRowNumber: Int64 { sqlite3_last_insert_rowid(handle) }
 
     /// How many rows the last statement changed.
     var changedRowCount: Int { Int(sqlite3_changes(handle)) }

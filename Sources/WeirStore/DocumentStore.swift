@@ -1,7 +1,7 @@
 import Glibc
 import WeirCore
 
-/// A document on its way into the store: where its parts are, valid while it is inserted.
+/// A document on its way into the store: where its parts are, valid until the insertion is over.
 public struct StoredDocument {
     /// The event's identity: the same event is kept once. Identities that grow with a log's lines
     /// are found and kept at the end of their index, at a fraction of the cost of random ones.
@@ -51,14 +51,18 @@ public struct StoreRetention: Sendable {
 /// the end of the process, also by `kill -9`; the loss of the machine's power can take the last
 /// moments with it.
 public final class DocumentStore {
-    private static let schemaVersion = 2
+    static let schemaVersion = 3
     /// Bytes of a page: a dozen documents to a page write less than three.
     private static let pageByteCount = 16_384
+    /// Documents that one statement inserts: to run it costs as much as two documents.
+    private static let rowsPerStatement = 8
     /// Documents are looked through for their age after so many insertions.
     private static let expiryInterval = 50_000
 
     private let database: Database
+    private let kinds: KindTable
     private let insertion: Statement
+    private let groupInsertion: Statement
     private let retention: StoreRetention
     private var insertedSinceExpiry = 0
 
@@ -68,7 +72,7 @@ public final class DocumentStore {
         self.retention = retention
         try database.run(
             "PRAGMA page_size=\(Self.pageByteCount); PRAGMA journal_mode=WAL; "
-                + "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096; PRAGMA journal_size_limit=16777216;"
+                + "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8192; PRAGMA journal_size_limit=16777216;"
         )
         let version = try database.number("PRAGMA user_version")
         guard version == 0 || version == Self.schemaVersion else {
@@ -77,20 +81,24 @@ public final class DocumentStore {
                 isForeign: true)
         }
         if version == 0 { try database.run(Self.schema) }
-        insertion = try database.statement(
-            "INSERT OR IGNORE INTO documents (id, time, tag, service, code, document) "
-                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+        kinds = try KindTable(database)
+        insertion = try database.statement(Self.insertion(of: 1))
+        groupInsertion = try database.statement(Self.insertion(of: Self.rowsPerStatement))
+    }
+
+    private static func insertion(of rowCount: Int) -> String {
+        let rows = Array(repeating: "(?, ?, ?, ?)", count: rowCount).joined(separator: ", ")
+        return "INSERT OR IGNORE INTO documents (id, time, kind, document) VALUES \(rows)"
     }
 
     private static let schema = """
         BEGIN;
+        \(KindTable.schema)
         CREATE TABLE documents (
           number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, time INTEGER NOT NULL,
-          tag TEXT NOT NULL, service TEXT NOT NULL, code INTEGER, document TEXT NOT NULL);
+          kind INTEGER NOT NULL, document TEXT NOT NULL);
         CREATE INDEX documents_time ON documents (time);
-        CREATE INDEX documents_tag ON documents (tag);
-        CREATE INDEX documents_service ON documents (service);
-        CREATE INDEX documents_code ON documents (code);
+        CREATE INDEX documents_kind ON documents (kind);
         PRAGMA user_version=\(schemaVersion);
         COMMIT;
         """
@@ -102,35 +110,48 @@ public final class DocumentStore {
     ) throws(DatabaseError) -> Int {
         try database.run("BEGIN IMMEDIATE")
         do throws(DatabaseError) {
-            var known = 0
+            var inserted = 0
+            var asked = 0
+            var group: [StoredDocument] = []
+            group.reserveCapacity(Self.rowsPerStatement)
             for index in 0..<count {
                 guard let document = document(index) else { continue }
-                if try !insert(document) { known += 1 }
+                asked += 1
+                group.append(document)
+                guard group.count == Self.rowsPerStatement else { continue }
+                inserted += try run(groupInsertion, group[...])
+                group.removeAll(keepingCapacity: true)
+            }
+            for index in group.indices {
+                inserted += try run(insertion, group[index...index])
             }
             try database.run("COMMIT")
             insertedSinceExpiry += count
-            return known
+            return asked - inserted
         } catch {
             // Fails only when SQLite has ended the transaction by itself.
             try? database.run("ROLLBACK")
+            kinds.forget()
             throw error
         }
     }
 
-    private func insert(_ document: StoredDocument) throws(DatabaseError) -> Bool {
-        insertion.reset()
-        insertion.bind(1, blob: document.id)
-        insertion.bind(2, document.time)
-        insertion.bind(3, text: document.tag)
-        insertion.bind(4, text: document.service)
-        if let code = document.code {
-            insertion.bind(5, code)
-        } else {
-            insertion.bindNull(5)
+    /// Inserts documents with the statement for so many.
+    /// - Returns: How many were new.
+    private func run(
+        _ statement: Statement, _ documents: ArraySlice<StoredDocument>
+    ) throws(DatabaseError) -> Int {
+        statement.reset()
+        var parameter = 1
+        for document in documents {
+            statement.bind(parameter, blob: document.id)
+            statement.bind(parameter + 1, document.time)
+            statement.bind(parameter + 2, try kinds.number(of: document))
+            statement.bind(parameter + 3, text: document.text)
+            parameter += 4
         }
-        insertion.bind(6, text: document.text)
-        _ = try insertion.step()
-        return database.changedRowCount > 0
+        _ = try statement.step()
+        return database.changedRowCount
     }
 
     /// Lets go of what is too old or too much, now and then.
@@ -154,6 +175,7 @@ public final class DocumentStore {
             gone += try delete(
                 "number IN (SELECT number FROM documents ORDER BY time LIMIT \(max(surplus, 1)))")
         }
+        if gone > 0 { try kinds.removeUnused() }
         // Free pages are filled again: the file keeps the size that it once had to have.
         return gone
     }

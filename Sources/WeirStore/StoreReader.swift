@@ -10,6 +10,10 @@ public struct StoreQuery: Sendable {
     public var condition: StoreCondition?
     /// Which tags.
     public var tag: TagPattern?
+    /// Which service.
+    public var service: String?
+    /// Which response code.
+    public var code: Int64?
     /// Most documents; the youngest are kept.
     public var limit: Int?
 
@@ -39,7 +43,11 @@ public final class StoreReader {
     /// Opens the store at `path`, which must be there.
     public init(_ path: String) throws(DatabaseError) {
         database = try Database(path, isReadOnly: true)
-        _ = try database.number("SELECT count(*) FROM sqlite_schema")
+        let version = try database.number("PRAGMA user_version")
+        guard version == DocumentStore.schemaVersion else {
+            throw DatabaseError(
+                description: "\(path) is not a store, or one of another Weir", isForeign: true)
+        }
     }
 
     /// The number of the youngest insertion.
@@ -50,7 +58,8 @@ public final class StoreReader {
     /// How many documents have each code; those without one under `nil`.
     public func countsByCode() throws(DatabaseError) -> [(code: Int?, count: Int)] {
         let statement = try database.statement(
-            "SELECT code IS NULL, code, count(*) FROM documents GROUP BY code ORDER BY code")
+            "SELECT code IS NULL, code, count(*) FROM documents JOIN kinds USING (kind) "
+                + "GROUP BY code ORDER BY code")
         var counts: [(code: Int?, count: Int)] = []
         while try statement.step() {
             let code = statement.integer(0) == 1 ? nil : statement.integer(1)
@@ -72,6 +81,20 @@ public final class StoreReader {
         if let since = query.since { clauses.append("time >= \(since)") }
         if let until = query.until { clauses.append("time < \(until)") }
         if let number { clauses.append("number > \(number)") }
+        var ofKind: [String] = []
+        if let service = query.service { ofKind.append("service = \(parameter(.text(service)))") }
+        if let code = query.code { ofKind.append("code = \(code)") }
+        if let tag = query.tag {
+            functionCount += 1
+            let name = "weir_match_\(functionCount)"
+            database.add(
+                function: name, MatchFunction { tag.matches(String(decoding: $0, as: UTF8.self)) })
+            ofKind.append("\(name)(tag)")
+        }
+        if !ofKind.isEmpty {
+            clauses.append(
+                "kind IN (SELECT kind FROM kinds WHERE \(ofKind.joined(separator: " AND ")))")
+        }
         if let condition = query.condition {
             clauses.append(
                 condition.sql(parameter: parameter) { regex in
@@ -83,18 +106,12 @@ public final class StoreReader {
                     return name
                 })
         }
-        if let tag = query.tag {
-            functionCount += 1
-            let name = "weir_match_\(functionCount)"
-            database.add(
-                function: name, MatchFunction { tag.matches(String(decoding: $0, as: UTF8.self)) })
-            clauses.append("\(name)(tag)")
-        }
         let condition = clauses.isEmpty ? "" : "WHERE " + clauses.joined(separator: " AND ")
         let limit = query.limit.map { "LIMIT \(max($0, 0))" } ?? ""
         let statement = try database.statement(
             "SELECT number, time, tag, service, document FROM (SELECT * FROM documents \(condition) "
-                + "ORDER BY time DESC, number DESC \(limit)) ORDER BY time, number")
+                + "ORDER BY time DESC, number DESC \(limit)) JOIN kinds USING (kind) "
+                + "ORDER BY time, number")
         for (index, value) in values.enumerated() {
             switch value {
             case .number(let number): statement.bind(index + 1, number)

@@ -30,6 +30,12 @@ struct LogsCommand: ParsableCommand {
     @Option(help: "Which tags: a pattern as in <match>.")
     var tag: String?
 
+    @Option(help: "Which service.")
+    var service: String?
+
+    @Option(help: "Which response code.")
+    var code: Int64?
+
     @Option(help: "Most documents; the youngest are shown. 0 for all.")
     var limit = 100
 
@@ -44,6 +50,8 @@ struct LogsCommand: ParsableCommand {
         query.since = try since.map { try moment($0) }
         query.until = try until.map { try moment($0) }
         query.limit = limit > 0 ? limit : nil
+        query.service = service
+        query.code = code
         do {
             query.condition = try condition.map { (text) throws(StoreCondition.SyntaxError) in
                 try StoreCondition(text)

@@ -101,6 +101,64 @@ private final class ByteBufferBox {
         #expect(try store.expire(now: Timestamp(seconds: 1), always: true) == 0)
     }
 
+    @Test func `finds documents by tag, service and code`() throws {
+        _ = try insert(
+            [
+                Draft(number: 1, text: "1"), Draft(number: 2, service: "ratings", text: "2"),
+                Draft(number: 3, code: 503, text: "3"), Draft(number: 4, code: nil, text: "4"),
+                Draft(number: 5, tag: "b", code: 503, text: "5"), Draft(number: 6, text: "6"),
+            ], into: open())
+        func found(_ change: (inout StoreQuery) throws -> Void) throws -> [String] {
+            var query = StoreQuery()
+            try change(&query)
+            return try StoreReader(path).documents(query).map(\.text)
+        }
+        #expect(try found { $0.service = "reviews" } == ["1", "3", "4", "5", "6"])
+        #expect(try found { $0.code = 503 } == ["3", "5"])
+        #expect(try found { $0.tag = try TagPattern("a.*") } == ["1", "2", "3", "4", "6"])
+        #expect(
+            try found {
+                $0.service = "reviews"
+                $0.code = 503
+                $0.tag = try TagPattern("b")
+            } == ["5"])
+        #expect(try found { $0.service = "nobody" }.isEmpty)
+    }
+
+    @Test func `keeps each combination of tag, service and code once, however many there are`()
+        throws
+    {
+        let store = try open()
+        let drafts = (0..<5_000).map {
+            Draft(number: UInt64($0), service: "service-\($0 % 2_500)", code: Int64($0 % 2))
+        }
+        _ = try insert(drafts, into: store)
+        let kinds = try Database(path, isReadOnly: true).number("SELECT count(*) FROM kinds")
+        #expect(kinds == 2_500)
+        var query = StoreQuery()
+        query.service = "service-7"
+        #expect(try StoreReader(path).documents(query).count == 2)
+    }
+
+    @Test func `forgets the combinations that expired documents had`() throws {
+        let store = try open(StoreRetention(age: .seconds(60)))
+        let second: Int64 = 1_000_000_000
+        _ = try insert(
+            [Draft(number: 1, service: "old"), Draft(number: 2, time: second)], into: store)
+        _ = try store.expire(now: Timestamp(seconds: 61), always: true)
+        let reader = try Database(path, isReadOnly: true)
+        #expect(try reader.number("SELECT count(*) FROM kinds") == 1)
+        // The number of a combination that went may be another's by now.
+        _ = try insert(
+            [
+                Draft(number: 3, time: second, service: "new"),
+                Draft(number: 4, time: second, service: "old"),
+            ],
+            into: store)
+        let found = try StoreReader(path).documents(StoreQuery())
+        #expect(found.map(\.service) == ["reviews", "new", "old"])
+    }
+
     @Test func `is read while it is written`() throws {
         let store = try open()
         _ = try insert([Draft(number: 1)], into: store)

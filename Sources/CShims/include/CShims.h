@@ -125,3 +125,9 @@ void weir_bound_memory(void);
 
 /// Lets a spawned program inherit no files but the first: `posix_spawn_file_actions_addclosefrom_np`.
 int weir_close_from(posix_spawn_file_actions_t *actions, int first);
+
+/// Keeps this thread and those that it starts on one core; a negative number lets them go everywhere again.
+int weir_stay_on_core(int core);
+
+/// The core that this thread runs on at the moment.
+int weir_current_core(void);

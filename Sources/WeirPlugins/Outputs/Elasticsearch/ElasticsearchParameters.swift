@@ -187,7 +187,6 @@ enum ElasticsearchParameters {
         ("emit_error_label_event", "what is refused always goes to @ERROR or the dead letter"),
         ("catch_transport_exception_on_retry", "a failed request is always tried again"),
         ("truncate_caches_interval", "names of aliases and templates are not kept"),
-        ("ssl_max_version", "the newest version that both sides know is taken"),
         ("slow_flush_log_threshold", "delivery times are on `/metrics`"),
         ("compression_strategy", "`compression_level` says all"),
     ].map { IgnoredParameter($0.0, because: $0.1) }
