@@ -62,21 +62,14 @@ struct EnvoyTests {
     @Test func `arrive line by line, once, in JSON and in text, through rotations`() throws {
         let program = try #require(TestPrograms.envoy)
         let folder = try ScratchFolder()
-        folder.write(configuration(folder), to: "envoy.yaml")
-        let envoy = try ChildProcess(
-            program,
-            [
-                "-c", folder.file("envoy.yaml"), "--admin-address-path", folder.file("admin"),
-                "--use-dynamic-base-id", "--concurrency", "1", "--file-flush-interval-msec", "100",
-                "--log-level", "warning",
-            ], log: folder.file("envoy.out"))
-        defer { envoy.kill9() }
+        let envoy = try #require(
+            try RunningEnvoy(program, config: configuration(folder), folder),
+            "Envoy says where it listens")
         let standIns = (json: try ElasticsearchStandIn(), text: try ElasticsearchStandIn())
-        let (admin, port) = try #require(ports(folder), "Envoy says where it listens")
         folder.write(pipeline(folder, standIns.json.port, standIns.text.port), to: "weir.conf")
         let weir = try RunningWeir(folder)
         #expect(weir.waitForLog("weir runs"))
-        let requestCount = try sendRequests(to: port, admin: admin, folder)
+        let requestCount = try sendRequests(to: envoy, folder)
         for standIn in [standIns.json, standIns.text] {
             #expect(standIn.waitForDocuments(requestCount))
         }
@@ -90,25 +83,22 @@ struct EnvoyTests {
 
     /// Sends requests without a pause; each second both logs are renamed and opened anew.
     /// - Returns: How many requests there were.
-    private func sendRequests(to port: Int, admin: Int, _ folder: ScratchFolder) throws -> Int {
-        let client = HTTPClient()
-        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+    private func sendRequests(to envoy: RunningEnvoy, _ folder: ScratchFolder) throws -> Int {
         let clock = SystemClock()
         let start = clock.monotonicNanoseconds
         var number = 0
         for rotation in 1...Self.rotationCount {
             while clock.monotonicNanoseconds - start < UInt64(rotation) * 1_000_000_000 {
                 let path = number % 10 == 3 ? "/missing" : "/api"
-                _ = try client.send(
-                    "GET", "http://127.0.0.1:\(port)\(path)?n=\(number)",
-                    headers: ["User-Agent: test \"quoted\" agent/\(number)"], body: none)
+                _ = try envoy.get(
+                    "\(path)?n=\(number)",
+                    headers: ["User-Agent: test \"quoted\" agent/\(number)"])
                 number += 1
             }
             for name in ["json.log", "text.log"] {
                 rename(folder.file(name), folder.file("\(name).\(rotation)"))
             }
-            _ = try client.send(
-                "POST", "http://127.0.0.1:\(admin)/reopen_logs", headers: [], body: none)
+            try envoy.reopenLogs()
         }
         return number
     }
@@ -159,29 +149,5 @@ struct EnvoyTests {
                 """
         }
         return text
-    }
-
-    /// The ports of Envoy's admin and of its listener, once it has written them.
-    private func ports(_ folder: ScratchFolder) -> (admin: Int, main: Int)? {
-        let watch = Inotify()
-        watch.watch(folder.path)
-        let client = HTTPClient()
-        for _ in 0..<600 {
-            let address = String(decoding: folder.contents(of: "admin") ?? [], as: UTF8.self)
-            if let admin = address.split(separator: ":").last.flatMap({ Int($0) }),
-                let answer = try? client.send(
-                    "GET", "http://127.0.0.1:\(admin)/listeners", headers: [],
-                    body: UnsafeRawBufferPointer(start: nil, count: 0)), answer.status == 200
-            {
-                let text = String(decoding: client.body.bytes, as: UTF8.self)
-                if let port = text.split(separator: ":").last.flatMap({
-                    Int($0.prefix { $0.isNumber })
-                }) {
-                    return (admin, port)
-                }
-            }
-            watch.wait(milliseconds: 100)
-        }
-        return nil
     }
 }
