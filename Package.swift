@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CIgzip"),
         .target(name: "CShims"),
         .target(
             name: "WeirTesting",
@@ -80,7 +81,7 @@ let package = Package(
         + module(
             "WeirHost",
             dependencies: [
-                "CCurl", "CShims", "CZlib", "WeirCore",
+                "CCurl", "CIgzip", "CShims", "CZlib", "WeirCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -1,3 +1,4 @@
+import CIgzip
 import CZlib
 import WeirCore
 
@@ -20,28 +21,21 @@ public enum Gzip {
         }
     }
 
+    /// Whether `best_speed` is done by ISA-L, whose library is there.
+    public static var hasFastLibrary: Bool { weir_igzip_is_present() }
+
     /// Appends the compressed form of some bytes.
+    /// - Parameter engine: What does it; for `best_speed`, ISA-L where it is there.
     /// - Returns: Whether it succeeded; it fails for want of memory, or beyond 4 GiB.
     public static func compress(
-        _ bytes: UnsafeRawBufferPointer, level: Level, into buffer: inout ByteBuffer
+        _ bytes: UnsafeRawBufferPointer, level: Level, by engine: GzipStream.Engine = .best,
+        into buffer: inout ByteBuffer
     ) -> Bool {
-        // zlib counts in 32 bits; no chunk is ever so large.
-        guard bytes.count <= Int(UInt32.max) else { return false }
-        var stream = z_stream()
-        guard weir_deflate_begin(&stream, level.number) == Z_OK else { return false }
-        defer { deflateEnd(&stream) }
-        let bound = Int(deflateBound(&stream, UInt(bytes.count))) + 64
-        stream.next_in = UnsafeMutablePointer(
-            mutating: bytes.bindMemory(to: UInt8.self).baseAddress)
-        stream.avail_in = UInt32(clamping: bytes.count)
-        var isDone = false
-        buffer.appendInPlace(maximum: bound) { room in
-            stream.next_out = room
-            stream.avail_out = UInt32(clamping: bound)
-            isDone = deflate(&stream, Z_FINISH) == Z_STREAM_END
-            return Int(stream.total_out)
-        }
-        return isDone
+        // The libraries count in 32 bits; no chunk is ever so large.
+        guard bytes.count <= Int(UInt32.max), var stream = GzipStream(level: level, by: engine)
+        else { return false }
+        stream.append(bytes, isLast: true, into: &buffer)
+        return true
     }
 
     /// Appends the restored form of gzip or zlib bytes.
@@ -74,22 +68,43 @@ public enum Gzip {
 
 /// Compresses what comes piece by piece: one gzip member in all.
 public struct GzipStream: ~Copyable {
-    // On the heap: zlib keeps a pointer back to it.
-    private let stream: UnsafeMutablePointer<z_stream>
+    /// What compresses.
+    public enum Engine: Sendable {
+        /// ISA-L for `best_speed` where its library is there, else zlib.
+        case best
+        case zlib
+    }
+
+    private enum Stream {
+        // On the heap: zlib keeps a pointer back to it.
+        case zlib(UnsafeMutablePointer<z_stream>)
+        case igzip(OpaquePointer)
+    }
+
+    private let stream: Stream
 
     /// A stream, or nothing for want of memory.
-    public init?(level: Gzip.Level) {
-        stream = .allocate(capacity: 1)
-        stream.initialize(to: z_stream())
-        if weir_deflate_begin(stream, level.number) != Z_OK {
-            stream.deallocate()
+    public init?(level: Gzip.Level, by engine: Engine = .best) {
+        if level == .fast, engine == .best, let igzip = weir_igzip_begin() {
+            stream = .igzip(igzip)
+            return
+        }
+        let zlib = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+        zlib.initialize(to: z_stream())
+        if weir_deflate_begin(zlib, level.number) != Z_OK {
+            zlib.deallocate()
             return nil
         }
+        stream = .zlib(zlib)
     }
 
     deinit {
-        deflateEnd(stream)
-        stream.deallocate()
+        switch stream {
+        case .zlib(let zlib):
+            deflateEnd(zlib)
+            zlib.deallocate()
+        case .igzip(let igzip): weir_igzip_end(igzip)
+        }
     }
 
     /// Appends the compressed form of the next bytes, as far as it is ready.
@@ -97,18 +112,30 @@ public struct GzipStream: ~Copyable {
     public mutating func append(
         _ bytes: UnsafeRawBufferPointer, isLast: Bool, into buffer: inout ByteBuffer
     ) {
-        stream.pointee.next_in = UnsafeMutablePointer(
-            mutating: bytes.bindMemory(to: UInt8.self).baseAddress)
-        stream.pointee.avail_in = UInt32(clamping: bytes.count)
+        let start = bytes.bindMemory(to: UInt8.self).baseAddress
+        let count = UInt32(clamping: bytes.count)
         let piece = 32 * 1024
-        var isFull = true
-        while isFull {
-            buffer.appendInPlace(maximum: piece) { room in
-                stream.pointee.next_out = room
-                stream.pointee.avail_out = UInt32(piece)
-                deflate(stream, isLast ? Z_FINISH : Z_NO_FLUSH)
-                isFull = stream.pointee.avail_out == 0
-                return piece - Int(stream.pointee.avail_out)
+        var written = piece
+        switch stream {
+        case .zlib(let zlib):
+            zlib.pointee.next_in = UnsafeMutablePointer(mutating: start)
+            zlib.pointee.avail_in = count
+            while written == piece {
+                buffer.appendInPlace(maximum: piece) { room in
+                    zlib.pointee.next_out = room
+                    zlib.pointee.avail_out = UInt32(piece)
+                    deflate(zlib, isLast ? Z_FINISH : Z_NO_FLUSH)
+                    written = piece - Int(zlib.pointee.avail_out)
+                    return written
+                }
+            }
+        case .igzip(let igzip):
+            weir_igzip_give(igzip, start, count, isLast)
+            while written == piece {
+                buffer.appendInPlace(maximum: piece) { room in
+                    written = Int(weir_igzip_take(igzip, room, UInt32(piece)))
+                    return written
+                }
             }
         }
     }

@@ -119,11 +119,15 @@ struct SeriesRows {
                 table.add(1_234, to: index, family: 0)
             }
             for format in [ExpositionFormat.text, .openMetrics, .protobuf] {
-                let (milliseconds, bytes) = Self.scrape(group.registry, format, gzip: false)
-                row("scrape of \(count) series, \(format), \(bytes >> 20) MiB", milliseconds)
+                let (milliseconds, bytes) = Self.scrape(group.registry, format)
+                row("scrape of \(count) series, \(format)", "\(milliseconds), \(bytes >> 20) MiB")
             }
-            let (milliseconds, bytes) = Self.scrape(group.registry, .text, gzip: true)
-            row("scrape of \(count) series, text, gzip, \(bytes >> 10) KiB", milliseconds)
+            for (engine, name) in [(GzipStream.Engine.best, "gzip"), (.zlib, "gzip by zlib")] {
+                let (milliseconds, bytes) = Self.scrape(group.registry, .text, gzip: engine)
+                row(
+                    "scrape of \(count) series, text, \(name)",
+                    "\(milliseconds), \(bytes >> 10) KiB")
+            }
             if count == 50_000 {
                 row(
                     "memory of a counter with 25 labels",
@@ -201,7 +205,7 @@ struct SeriesRows {
 
     /// Milliseconds of CPU for a scrape whose pieces are thrown away, and its size.
     private static func scrape(
-        _ registry: Registry, _ format: ExpositionFormat, gzip: Bool
+        _ registry: Registry, _ format: ExpositionFormat, gzip: GzipStream.Engine? = nil
     ) -> (String, Int) {
         var best = Double.infinity
         var size = 0
@@ -211,9 +215,9 @@ struct SeriesRows {
             let start = Stages.cpuSeconds
             let scrape = Scrape(registry, format: format, now: now)
             size = 0
-            var stream = gzip ? GzipStream(level: .fast) : nil
+            var stream = gzip.flatMap { GzipStream(level: .fast, by: $0) }
             while scrape.next(into: &piece) {
-                if gzip {
+                if gzip != nil {
                     compressed.truncate(to: 0)
                     stream?.append(piece.bytes, isLast: false, into: &compressed)
                     size += compressed.count

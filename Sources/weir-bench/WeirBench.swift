@@ -30,9 +30,9 @@ enum WeirBench {
     }
 
     private static func series() throws {
-        print("| series | cost |\n| --- | --- |")
-        try SeriesRows().run { print("| \($0) | \($1) |") }
-        try SeriesRows().runRemoteWrite { print("| \($0) | \($1) |") }
+        print("| series | cost | formerly |\n| --- | --- | --- |")
+        try SeriesRows().run { FormerFigures.printRow($0, $1) }
+        try SeriesRows().runRemoteWrite { FormerFigures.printRow($0, $1) }
     }
 
     private static func usage() {

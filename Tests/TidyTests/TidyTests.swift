@@ -110,7 +110,9 @@ enum ImportTable {
         "WeirCore": ["CPCRE2", "CShims"],
         "WeirConfig": ["WeirCore"],
         "WeirMetrics": ["WeirCore"],
-        "WeirHost": ["WeirCore", "CCurl", "CShims", "CZlib", "NIOCore", "NIOHTTP1", "NIOPosix"],
+        "WeirHost": [
+            "WeirCore", "CCurl", "CIgzip", "CShims", "CZlib", "NIOCore", "NIOHTTP1", "NIOPosix",
+        ],
         "WeirParse": config.union(["CShims"]),
         "WeirStore": ["WeirCore", "CSQLite"],
         "WeirPipeline": pipeline,

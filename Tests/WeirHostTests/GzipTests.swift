@@ -16,6 +16,32 @@ import WeirTesting
         return isDone ? Array(buffer.bytes) : nil
     }
 
+    @Test(arguments: [GzipStream.Engine.best, .zlib])
+    func `are restored as they were, when they come in pieces`(engine: GzipStream.Engine) {
+        var chance = SeededGenerator(announcing: "GzipTests, pieces")
+        for count in [0, 1, 40_000, 200_000] {
+            // Half of it repeats, so that the pieces need each other.
+            let bytes = (0..<count).map {
+                $0 / 100 % 2 == 0 ? UInt8($0 % 97) : UInt8.random(in: 0...255, using: &chance)
+            }
+            guard var stream = GzipStream(level: .fast, by: engine) else {
+                Issue.record("no stream")
+                return
+            }
+            var small = ByteBuffer()
+            var place = 0
+            while place < count {
+                let end = min(place + Int.random(in: 0...5_000, using: &chance), count)
+                bytes[place..<end].withUnsafeBytes {
+                    stream.append($0, isLast: false, into: &small)
+                }
+                place = end
+            }
+            stream.append(UnsafeRawBufferPointer(start: nil, count: 0), isLast: true, into: &small)
+            #expect(restored(Array(small.bytes)) == bytes)
+        }
+    }
+
     @Test(arguments: Gzip.Level.allCases)
     func `are restored as they were`(level: Gzip.Level) throws {
         var chance = SeededGenerator(announcing: "GzipTests")
