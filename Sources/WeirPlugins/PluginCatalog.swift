@@ -1,5 +1,6 @@
 import WeirConfig
 import WeirCore
+import WeirMetrics
 import WeirParse
 import WeirPipeline
 
@@ -52,6 +53,10 @@ public enum PluginCatalog {
             makeParser: { (try? ParserCatalog.parser(parse)) ?? EmptyParser() }, sink: sink,
             registry: context.registry, log: context.tailLog)
         if let checkpoint = context.checkpoint { parts.beforeSaving = { checkpoint.save() } }
+        let series = context.series
+        parts.forget = { origins in
+            series.forget(origins.map { CountedOrigin(high: $0.high, low: $0.low) })
+        }
         return TailSource(parts)
     }
 

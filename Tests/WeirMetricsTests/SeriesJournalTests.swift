@@ -93,6 +93,28 @@ import WeirTesting
         #expect(next.position == 2)
     }
 
+    @Test func `has room for any number of origins, as long as those that end are forgotten`()
+        throws
+    {
+        let catalog = SeriesCatalog(registry: Registry())
+        let group = try catalog.group(
+            SeriesGroup.Declaration(
+                labelNames: [],
+                families: [FamilyDeclaration(name: "n_total", help: "N.", kind: .counter)]))
+        let shard = group.shard(named: "filter")
+        func count(_ number: Int) -> Bool {
+            shard.update(now: Timestamp(seconds: 1)) {
+                $0.setCounted(CountedOrigin(high: 1, low: UInt64(number)), upTo: 1)
+            }
+        }
+        for number in 0..<(SeriesTable.originLimit * 2) {
+            #expect(count(number))
+            if number > 0 { catalog.forget([CountedOrigin(high: 1, low: UInt64(number - 1))]) }
+        }
+        for number in 1..<SeriesTable.originLimit { #expect(count(-number & 0xffff_ffff)) }
+        #expect(!count(.max), "too many at a time")
+    }
+
     @Test func `forgets what expired and what was forgotten`() throws {
         let life = try Life()
         life.update(["x", ""], 1, upTo: 1)

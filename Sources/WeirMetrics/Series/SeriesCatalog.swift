@@ -60,6 +60,15 @@ public final class SeriesCatalog: Sendable {
     /// The groups, in the order in which they were declared.
     public var all: [SeriesGroup] { groups.withLock { $0 } }
 
+    /// Forgets origins that will not come again, in every shard that counted events of theirs.
+    public func forget(_ origins: [CountedOrigin]) {
+        for group in all {
+            for shard in group.shards {
+                shard.withTable { table in for origin in origins { table.forget(origin) } }
+            }
+        }
+    }
+
     private static func conflict(
         _ declaration: SeriesGroup.Declaration, _ groups: [SeriesGroup]
     ) -> MetricConflict? {

@@ -111,6 +111,7 @@ final class TailRig {
     /// What the engine tells, and which files it may not open.
     private final class Notes: Sendable {
         let reports = Mutex<[TailReport]>([])
+        let forgotten = Mutex<[Origin]>([])
         let unreadable = Mutex<Set<String>>([])
     }
 
@@ -159,6 +160,8 @@ final class TailRig {
     }
 
     var reports: [TailReport] { notes.reports.withLock { $0 } }
+    /// The origins that will not come again.
+    var forgotten: [Origin] { notes.forgotten.withLock { $0 } }
     var isRunning: Bool { engine != nil }
 
     func setOptions(_ change: (inout TailOptions) -> Void) { change(&options) }
@@ -183,6 +186,7 @@ final class TailRig {
                 metrics: TailMetrics(metrics, source: "tail"),
                 log: { [notes] report in notes.reports.withLock { $0.append(report) } },
                 watch: { _ in },
+                forget: { [notes] origins in notes.forgotten.withLock { $0 += origins } },
                 open: { [notes] (path) throws(SystemError) in
                     if notes.unreadable.withLock({ $0.contains(path) }) {
                         throw SystemError(number: EACCES)

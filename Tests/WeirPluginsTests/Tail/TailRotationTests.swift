@@ -40,6 +40,23 @@ import WeirMetrics
         #expect(rig.sink.messages == ["l1", "n1", "late"])
     }
 
+    @Test func `is forgotten once it is delivered to its end, and that is written down`() throws {
+        rig.sink.setHolding(true)
+        try begin(with: "l1\n")
+        folder.rename("a.log", "a.log.1")
+        folder.write("a.log", "n1\n")
+        rig.pass(seconds: 3)
+        #expect(rig.forgotten.isEmpty, "its line is not delivered")
+        #expect(rig.sink.messages == ["l1", "n1"])
+        rig.sink.deliverAll()
+        rig.pass(seconds: 3)
+        #expect(rig.forgotten.count == 1, "only the one that was rotated")
+        folder.append("a.log", "n2\n")
+        rig.settle()
+        rig.pass(seconds: 3)
+        #expect(rig.forgotten.count == 1)
+    }
+
     @Test func `is followed when the new one comes late`() throws {
         try begin(with: "l1\n")
         folder.append("a.log", "l2\n")

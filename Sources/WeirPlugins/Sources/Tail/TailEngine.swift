@@ -21,6 +21,9 @@ final class TailEngine {
         /// Called before positions are written: what was counted of the lines up to there must be
         /// written down first.
         var beforeSaving: () -> Void = {}
+        /// Told of origins that will not come again: files that were read to their end and are let go,
+        /// once that is written down.
+        var forget: ([Origin]) -> Void = { _ in }
         /// Opens a file.
         var open: (String) throws(SystemError) -> OpenFile = { (path) throws(SystemError) in
             try OpenFile(path)
@@ -62,6 +65,8 @@ final class TailEngine {
     private var nextSaving: UInt64 = 0
     private var isFirstDiscovery = true
     private var isReportedUnsaved = false
+    /// Origins that are let go of, until that is written down.
+    private var finished: [Origin] = []
     private var turn = 0
 
     init(_ around: Surroundings) {
@@ -109,6 +114,15 @@ final class TailEngine {
             paths: order.compactMap { paths[$0] }, preparing: around.beforeSaving)
         if let problem, !isReportedUnsaved { around.log(problem) }
         isReportedUnsaved = problem != nil
+        guard problem == nil, !finished.isEmpty else { return }
+        around.forget(finished)
+        finished.removeAll()
+    }
+
+    /// Lets go of a generation that was read to its end.
+    func finish(_ generation: Generation, path: String) {
+        registry.noteFinished(generation, path: path)
+        finished.append(generation.origin(node: around.node))
     }
 
     // MARK: Finding files
@@ -244,7 +258,7 @@ final class TailEngine {
                 generation.tracker.isIdle, generation.unreadByteCount == 0 || generation.hasFailed
             else { return false }
             around.metrics.lost(generation.unreadByteCount, .unreadable)
-            registry.noteFinished(generation, path: tailed.path)
+            finish(generation, path: tailed.path)
             return true
         }
     }
@@ -258,7 +272,7 @@ final class TailEngine {
                 guard moment.monotonic >= since &+ around.options.rotateWait.nanoseconds,
                     current.unreadByteCount == 0, current.tracker.isIdle
                 else { continue }
-                registry.noteFinished(current, path: tailed.path)
+                finish(current, path: tailed.path)
             }
             gone.insert(tailed.path)
         }

@@ -23,6 +23,8 @@ public final class TailSource: Source {
         public var registry: Registry
         /// Called before positions are written.
         public var beforeSaving: @Sendable () -> Void = {}
+        /// Told of origins that will not come again.
+        public var forget: @Sendable ([Origin]) -> Void = { _ in }
         /// Where notable happenings are told.
         public var log: @Sendable (TailReport) -> Void
 
@@ -80,6 +82,7 @@ public final class TailSource: Source {
         let registry = parts.registry
         let log = parts.log
         let beforeSaving = parts.beforeSaving
+        let forget = parts.forget
         let followed = TailFiles()
         self.followed = followed
         makeEngine = { watch in
@@ -87,7 +90,7 @@ public final class TailSource: Source {
                 TailEngine.Surroundings(
                     options: options, node: node, parser: makeParser(), sink: sink,
                     metrics: TailMetrics(registry, source: name, followed: followed), log: log,
-                    watch: watch, beforeSaving: beforeSaving))
+                    watch: watch, beforeSaving: beforeSaving, forget: forget))
         }
     }
 
