@@ -18,6 +18,10 @@ public final class RemoteWriteSampler {
         public var sampleLimit = 2_000
         /// How often metrics are explained, in version 1.
         public var metadataInterval: Duration = .seconds(60)
+        /// Whether exemplars are sent.
+        public var sendsExemplars = true
+        /// Whether native histograms are sent; without, nothing is sent of them.
+        public var sendsNativeHistograms = true
 
         /// Version 1, without external labels.
         public init() {}
@@ -138,7 +142,7 @@ public final class RemoteWriteSampler {
             makeRoom(1, take)
             encoder.appendMetadata(of: ownFamily(name, family, first.kind, labelNames: []))
         }
-        for family in groups.flatMap(\.families) {
+        for family in groups.flatMap(\.families) where isSent(family) {
             makeRoom(1, take)
             encoder.appendMetadata(of: family)
         }
@@ -146,6 +150,11 @@ public final class RemoteWriteSampler {
     }
 
     // MARK: Groups
+
+    private func isSent(_ family: RemoteFamily) -> Bool {
+        if case .nativeHistogram = family.kind { return options.sendsNativeHistograms }
+        return true
+    }
 
     private func sample(_ sampled: SampledGroup, _ take: (RemoteWriteRequest) -> Void) {
         let (shards, places) = sampled.group.orderedPlaces()
@@ -194,13 +203,14 @@ public final class RemoteWriteSampler {
         encoder.setLabels(series.labels, sampled.plan)
         var present: UInt32 = 0
         var youngest = exemplarsAfter
-        for (index, family) in sampled.families.enumerated() {
+        let limit = options.sendsExemplars ? exemplarsAfter : .max
+        for (index, family) in sampled.families.enumerated() where isSent(family) {
             SeriesGroup.showValues(
                 place, family: index, bucketCount: family.bucketCount, in: &series, tables)
             guard series.isPresent else { continue }
             present |= 1 << UInt32(index)
-            youngest = max(
-                youngest, encoder.append(series, of: family, exemplarsAfter: exemplarsAfter))
+            let last = encoder.append(series, of: family, exemplarsAfter: limit)
+            if options.sendsExemplars { youngest = max(youngest, last) }
         }
         appendStale(former & ~present, sampled)
         guard present != 0 else { return }

@@ -175,6 +175,36 @@ private func makeOptions(_ version: RemoteWriteVersion) -> RemoteWriteSampler.Op
             receiver.samples == ["x_total{l=\"a\"}": [value(1800, 1), stale(1_800_001)]])
     }
 
+    @Test(arguments: RemoteWriteVersion.allCases)
+    func `sends no exemplars and no native histograms to who wants none`(
+        version: RemoteWriteVersion
+    ) throws {
+        let rig = try SeriesRig(
+            labels: ["l"],
+            families: [
+                FamilyDeclaration(name: "a_total", help: "A.", kind: .counter),
+                FamilyDeclaration(name: "n_seconds", help: "N.", kind: .nativeHistogram()),
+            ])
+        rig.update([Array("x".utf8)], at: 5) { table, index in
+            Array("ab12".utf8).withUnsafeBytes {
+                let exemplar = Exemplar(.traceID, $0, milliseconds: 900)
+                table.add(7, to: index, family: 0, exemplar: exemplar)
+                table.observe(1, at: index, family: 1, exemplar: exemplar)
+            }
+        }
+        for (isSent, expected) in [(true, (2, 1)), (false, (0, 0))] {
+            var options = makeOptions(version)
+            options.sendsExemplars = isSent
+            options.sendsNativeHistograms = isSent
+            let receiver = Receiver(rig.registry, options)
+            #expect(receiver.sample(10))
+            let series = receiver.requests.flatMap(\.read.series)
+            #expect(series.reduce(0) { $0 + $1.exemplars.count } == expected.0)
+            #expect(series.reduce(0) { $0 + $1.histograms.count } == expected.1)
+            #expect(receiver.samples["a_total{l=\"x\"}"] == [value(10, 7)])
+        }
+    }
+
     @Test func `sends an exemplar once`() throws {
         let rig = try SeriesRig.counter(["l"])
         func add(_ id: String, _ milliseconds: Int64) {

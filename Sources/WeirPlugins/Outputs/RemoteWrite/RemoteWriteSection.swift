@@ -32,6 +32,11 @@ struct RemoteWriteSection {
         static let metadataInterval = Parameter.duration(
             "metadata_interval", default: .seconds(60),
             "How often types and help texts are sent, in version 1.0.")
+        static let exemplars = Parameter.flag(
+            "send_exemplars", default: true, "Whether exemplars are sent.")
+        static let nativeHistograms = Parameter.flag(
+            "send_native_histograms", default: true,
+            "Whether native histograms are sent; a receiver that knows none refuses them.")
         static let user = ElasticsearchParameters.user
         static let password = ElasticsearchParameters.password
         static let token = Parameter.text(
@@ -52,7 +57,8 @@ struct RemoteWriteSection {
             AnyParameter(P.url), AnyParameter(P.version), AnyParameter(P.interval),
             AnyParameter(P.timeout), AnyParameter(P.sampleLimit), AnyParameter(P.byteLimit),
             AnyParameter(P.ageLimit), AnyParameter(P.retryWait), AnyParameter(P.retryMaximum),
-            AnyParameter(P.metadataInterval), AnyParameter(P.user), AnyParameter(P.password),
+            AnyParameter(P.metadataInterval), AnyParameter(P.exemplars),
+            AnyParameter(P.nativeHistograms), AnyParameter(P.user), AnyParameter(P.password),
             AnyParameter(P.token), AnyParameter(P.tokenFile), AnyParameter(P.headers),
         ] + ElasticsearchParameters.tls,
         sections: [
@@ -95,6 +101,8 @@ struct RemoteWriteSection {
         sampling.version = section[P.version]
         sampling.sampleLimit = section[P.sampleLimit]
         sampling.metadataInterval = section[P.metadataInterval]
+        sampling.sendsExemplars = section[P.exemplars]
+        sampling.sendsNativeHistograms = section[P.nativeHistograms]
         sampling.externalLabels = try Self.labels(section, hostName: hostName)
         queue = RemoteWriteQueue.Options()
         queue.byteLimit = max(section[P.byteLimit], 1)
