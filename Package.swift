@@ -64,8 +64,8 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins", "WeirStore",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins", "WeirPromQL",
+                "WeirStore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .executableTarget(
             name: "weir-bench",
@@ -78,6 +78,7 @@ let package = Package(
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
+        + module("WeirPromQL", dependencies: ["WeirCore", "WeirMetrics"])
         + module(
             "WeirHost",
             dependencies: [

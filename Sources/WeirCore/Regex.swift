@@ -18,7 +18,7 @@ public enum RegexOutcome: Sendable, Equatable {
     case overLimit
 }
 
-/// A pattern in Ruby's dialect, compiled by PCRE2 with its JIT.
+/// A pattern in Ruby's dialect, or in RE2's, compiled by PCRE2 with its JIT.
 ///
 /// Matches bytes: text that is not UTF-8 is matched as well as any other. Steps are limited, so no
 /// input can make a pattern run for long.
@@ -41,20 +41,29 @@ public final class Regex: @unchecked Sendable {
     /// The other numbers of names that stand for several groups, by the name's place, last first.
     let furtherNumbers: [Int: [Int]]
 
-    /// Compiles a pattern.
-    public init(
+    /// Compiles a pattern in Ruby's dialect.
+    public convenience init(
         _ pattern: String, ignoresCase: Bool = false, dotMatchesLineEnds: Bool = false
     ) throws(RegexError) {
-        self.pattern = pattern
         let translated = try RubyDialect.translate(pattern)
         // `^` and `$` stand at every line in Ruby.
         var options = PCRE2_MULTILINE | PCRE2_DUPNAMES
         if ignoresCase { options |= PCRE2_CASELESS }
         if dotMatchesLineEnds { options |= PCRE2_DOTALL }
         if translated.needsUnicode { options |= PCRE2_UTF | PCRE2_MATCH_INVALID_UTF }
+        try self.init(
+            pattern, bytes: translated.bytes, options: options, groupNames: translated.groupNames)
+    }
+
+    /// Compiles what a pattern was translated to.
+    /// - Parameter renamed: The names of groups that had to be called otherwise for PCRE2.
+    init(
+        _ pattern: String, bytes: [UInt8], options: UInt32, groupNames renamed: [String: String]
+    ) throws(RegexError) {
+        self.pattern = pattern
         var code: Int32 = 0
         var offset = 0
-        let compiled = translated.bytes.withUnsafeBufferPointer { bytes in
+        let compiled = bytes.withUnsafeBufferPointer { bytes in
             pcre2_compile_8(bytes.baseAddress, bytes.count, options, &code, &offset, nil)
         }
         guard let compiled, let context = pcre2_match_context_create_8(nil) else {
@@ -75,7 +84,7 @@ public final class Regex: @unchecked Sendable {
         var numbers: [Int] = []
         var further: [Int: [Int]] = [:]
         for (short, number) in groups {
-            let name = translated.groupNames[short] ?? short
+            let name = renamed[short] ?? short
             if let place = names.firstIndex(of: name) {
                 further[place] = [numbers[place]] + (further[place] ?? [])
                 numbers[place] = number
@@ -107,6 +116,11 @@ public final class Regex: @unchecked Sendable {
             let number = Int(entry[0]) << 8 | Int(entry[1])
             return (String(cString: entry + 2), number)
         }.sorted { $0.number < $1.number }
+    }
+
+    /// The number of a named group.
+    public func groupNumber(named name: String) -> Int? {
+        groupNames.firstIndex(of: name).map { groupNumbers[$0] }
     }
 
     /// Whether the pattern is found in a text; a match over its limit counts as none.
@@ -155,6 +169,14 @@ public final class RegexMatcher {
         }
         return nil
     }
+
+    /// The bytes of a group of the last match by its number; `nil` when it took no part.
+    public func group(number: Int) -> Range<Int>? {
+        number <= groupCount ? range(ofNumber: number) : nil
+    }
+
+    /// How many groups the pattern has.
+    public var groupCount: Int { max(Int(pcre2_get_ovector_count_8(state)) - 1, 0) }
 
     /// The bytes of the whole last match.
     public var whole: Range<Int>? { range(ofNumber: 0) }

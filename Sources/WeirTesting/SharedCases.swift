@@ -35,6 +35,15 @@ public enum SharedCases {
         }
     }
 
+    /// The files of a folder whose names end so, in the order of their names.
+    public static func files(
+        in folder: String, suffix: String
+    ) -> [(name: String, text: String)] {
+        guard let root else { return [] }
+        return FileNames.inFolder("\(root)/\(folder)").filter { $0.hasSuffix(suffix) }.sorted()
+            .map { ($0, String(decoding: bytes("\(folder)/\($0)") ?? [], as: UTF8.self)) }
+    }
+
     /// The bytes of a gzip file, restored; none where the file is not there or not whole.
     public static func restored(_ path: String) -> [UInt8] {
         guard let bytes = bytes(path) else { return [] }

@@ -45,6 +45,25 @@ import WeirTesting
         """
     }
 
+    // MARK: test
+
+    @Test func `runs scripts of Prometheus' test language`() throws {
+        let load = "load 1m\n  up{job=\"a\"} 1 0\n\n"
+        folder.write(load + "eval instant at 1m up == 0\n  up{job=\"a\"} 0\n", to: "good.test")
+        let passed = try weir("test", folder.file("good.test"))
+        #expect(passed.code == 0)
+        #expect(passed.output.contains("passed  \(folder.file("good.test")) (1 of 1 queries)"))
+        folder.write(load + "eval instant at 1m sum(up)\n  {} 1\n", to: "wrong.test")
+        let failed = try weir("test", folder.path)
+        #expect(failed.code == 1)
+        #expect(failed.output.contains("wrong.test:4: sum(up)"))
+        folder.write("load often\n", to: "wrong.test")
+        let refused = try weir("test", folder.file("wrong.test"))
+        #expect(refused.code == 1)
+        #expect(refused.output.contains("wrong.test:1: `often` is not a duration"))
+        #expect(try weir("test", folder.file("absent.test")).code == 1)
+    }
+
     // MARK: check
 
     @Test(arguments: [false, true])

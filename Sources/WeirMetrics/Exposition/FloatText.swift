@@ -2,7 +2,7 @@ import WeirCore
 
 /// Numbers as Go's `strconv.FormatFloat(v, 'g', -1, 64)` writes them: the shortest digits that read
 /// back as the same number, `1e+06` from a million on, `NaN` and `+Inf`.
-enum FloatText {
+public enum FloatText {
     /// Appends a number as Prometheus' text format has it.
     static func append(_ value: Double, to buffer: inout ByteBuffer) {
         if value == value.rounded(), abs(value) < 1e6 {
@@ -23,7 +23,7 @@ enum FloatText {
     }
 
     /// The number as a text.
-    static func text(_ value: Double) -> String {
+    public static func text(_ value: Double) -> String {
         var buffer = ByteBuffer(capacity: 32)
         append(value, to: &buffer)
         return String(decoding: buffer.bytes, as: UTF8.self)

@@ -1,0 +1,293 @@
+extension Evaluator {
+    /// How the windows of a range vector lie.
+    struct Frame {
+        var place: Placement
+        /// The windows' length in milliseconds.
+        var length: Int64
+        var edge: WindowEdge
+        /// How far the samples reach beyond the windows' start.
+        var before: Int64
+        /// How far they reach beyond the windows' end.
+        var after: Int64
+    }
+
+    /// Takes one series of a range vector: its labels, whether its name goes, and its samples.
+    typealias SeriesConsumer = (LabelSet, Bool, borrowing SampleBuffer) throws(QueryError) -> Void
+
+    /// How the windows of a range vector lie.
+    func frame(of expression: Expression, _ steps: Steps) throws(QueryError) -> Frame {
+        switch expression.stripped.kind {
+        case .matrixSelector(let matrix):
+            let edge = matrix.selector.edge
+            return Frame(
+                place: try placement(matrix.selector.offset, matrix.selector.pinnedTime, steps),
+                length: try positive(matrix.window), edge: edge,
+                before: edge == .plain ? 0 : options.lookback,
+                after: edge == .smoothed ? options.lookback : 0)
+        case .subquery(let subquery):
+            return Frame(
+                place: try placement(subquery.offset, subquery.pinnedTime, steps),
+                length: try positive(subquery.window), edge: .plain, before: 0, after: 0)
+        default: throw QueryError("a value of this type cannot stand here")
+        }
+    }
+
+    private func positive(_ text: DurationText) throws(QueryError) -> Int64 {
+        let span = try milliseconds(text)
+        guard span > 0 else { throw QueryError("duration must be greater than 0") }
+        return span
+    }
+
+    /// The series of a range vector with all samples that the windows of any step reach.
+    func series(
+        _ expression: Expression, _ frame: Frame, _ steps: Steps, _ consume: SeriesConsumer
+    ) throws(QueryError) {
+        let first = frame.place.reference(steps.start) &- frame.length &- frame.before &+ 1
+        let last = frame.place.reference(steps.end) &+ frame.after
+        switch expression.stripped.kind {
+        case .matrixSelector(let matrix):
+            let all = source.select(
+                try compiled(matrix.selector.matchers), from: first, through: last)
+            var buffer = SampleBuffer()
+            for one in all {
+                try checkCancellation()
+                buffer.removeAll()
+                one.read(from: first, through: last, into: &buffer)
+                buffer.removeStale()
+                if readsHistogramStats { buffer.tellResets() }
+                if !options.usesStartTimes { buffer.removeStarts() }
+                if buffer.isEmpty { continue }
+                let count = buffer.floats.count + buffer.histograms.count
+                try hold(count)
+                try consume(one.labels, false, buffer)
+                release(count)
+            }
+        case .subquery(let subquery):
+            try subquerySeries(subquery, from: first, through: last, steps, consume)
+        default: throw QueryError("a value of this type cannot stand here")
+        }
+    }
+
+    private func subquerySeries(
+        _ subquery: Subquery, from first: Int64, through last: Int64, _ steps: Steps,
+        _ consume: SeriesConsumer
+    ) throws(QueryError) {
+        let interval =
+            try subquery.step.map { text throws(QueryError) in try positive(text) }
+            ?? options.subqueryInterval
+        // The steps are multiples of the interval, whatever the query's own are.
+        var start = ((first &- 1) / interval) &* interval
+        if start < first { start &+= interval }
+        guard start <= last else { return }
+        guard
+            let inner = Steps(
+                from: start, through: last, every: interval, limit: options.subqueryStepLimit)
+        else {
+            throw QueryError("the subquery has too many steps", kind: .limit)
+        }
+        let former = readsHistogramStats
+        readsHistogramStats = false
+        defer { readsHistogramStats = former }
+        var buffer = SampleBuffer()
+        try rows(subquery.expression, inner) { row throws(QueryError) in
+            try self.checkCancellation()
+            buffer.removeAll()
+            for step in 0..<inner.count {
+                if SeriesRow.isPresent(row.floats[step]) {
+                    buffer.floatTimes.append(inner[step])
+                    buffer.floats.append(row.floats[step])
+                } else if var histogram = row.histogram(at: step) {
+                    // The sample before it may not be among these.
+                    if histogram.counterResetHint != .gauge {
+                        histogram.counterResetHint = .unknown
+                    }
+                    buffer.histogramTimes.append(inner[step])
+                    buffer.histograms.append(histogram)
+                }
+            }
+            if buffer.isEmpty { return }
+            try self.hold(inner.count)
+            try consume(row.labels, row.dropsName, buffer)
+            self.release(inner.count)
+        }
+    }
+
+    /// The series of a range function's value.
+    func windowRows(
+        _ call: FunctionCall, _ kernel: WindowKernel, keepsName: Bool, _ steps: Steps,
+        _ consume: RowConsumer
+    ) throws(QueryError) {
+        guard let place = call.arguments.firstIndex(where: { Self.isRange($0) }) else {
+            throw QueryError("a value of this type cannot stand here")
+        }
+        let argument = call.arguments[place]
+        let frame = try frame(of: argument, steps)
+        var parameters: [ContiguousArray<Double>] = []
+        for (other, expression) in call.arguments.enumerated() where other != place {
+            parameters.append(try scalars(expression, steps))
+        }
+        let remarks = Remarks(self, at: argument.range)
+        let merger = keepsName ? nil : nameDropMerger(of: argument, refusesEqualLabels: true)
+        var row = SeriesRow(labels: LabelSet(), stepCount: steps.count)
+        try series(argument, frame, steps) { labels, dropsName, buffer throws(QueryError) in
+            row.clear(labels: labels, stepCount: steps.count)
+            row.dropsName = dropsName
+            remarks.labels = labels
+            Self.slide(over: buffer, frame, steps, parameters, kernel, remarks, into: &row)
+            if let failure = remarks.failure { throw failure }
+            if !row.hasSamples { return }
+            if call.function.name == "rate" || call.function.name == "increase" {
+                self.remarkOnName(row, remarks)
+            }
+            if !keepsName { self.dropName(&row) }
+            if let merger { try merger.add(row) } else { try consume(&row) }
+        }
+        try merger?.finish(consume)
+    }
+
+    static func isRange(_ expression: Expression) -> Bool {
+        switch expression.stripped.kind {
+        case .matrixSelector, .subquery: true
+        default: false
+        }
+    }
+
+    /// Calls the kernel at each step with the window's samples.
+    private static func slide(
+        over buffer: borrowing SampleBuffer, _ frame: Frame, _ steps: Steps,
+        _ parameters: [ContiguousArray<Double>], _ kernel: WindowKernel, _ remarks: Remarks,
+        into row: inout SeriesRow
+    ) {
+        var window = Window(buffer: copy buffer, length: frame.length, edge: frame.edge)
+        if !parameters.isEmpty {
+            window.parameters = ContiguousArray(repeating: 0, count: parameters.count)
+        }
+        for step in 0..<steps.count {
+            window.stepTime = steps[step]
+            window.end = frame.place.reference(window.stepTime)
+            window.start = window.end &- frame.length
+            window.floats = advanced(
+                window.floats, over: window.buffer.floatTimes, after: window.start &- frame.before,
+                through: window.end &+ frame.after)
+            window.histograms = advanced(
+                window.histograms, over: window.buffer.histogramTimes,
+                after: window.start &- frame.before, through: window.end &+ frame.after)
+            if window.floats.isEmpty && window.histograms.isEmpty { continue }
+            for (place, values) in parameters.enumerated() {
+                window.parameters[place] = values[step]
+            }
+            switch kernel(window, remarks) {
+            case .absent: continue
+            case .float(let value): row.floats[step] = value
+            case .histogram(let histogram): row.set(histogram, at: step)
+            }
+        }
+    }
+
+    /// Moves a range of samples on to those in `(after, through]`.
+    private static func advanced(
+        _ range: Range<Int>, over times: ContiguousArray<Int64>, after: Int64, through: Int64
+    ) -> Range<Int> {
+        if times.isEmpty { return range }
+        var lower = range.lowerBound
+        var upper = range.upperBound
+        while lower < times.count, times[lower] <= after { lower += 1 }
+        if upper < lower { upper = lower }
+        while upper < times.count, times[upper] <= through { upper += 1 }
+        return lower..<upper
+    }
+
+    /// Says that a name is not a counter's.
+    private func remarkOnName(_ row: SeriesRow, _ remarks: Remarks) {
+        guard row.floats.contains(where: SeriesRow.isPresent) else { return }
+        let name = metricName(row.labels)
+        if name.isEmpty || ["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) {
+            return
+        }
+        remarks.inform(
+            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+                + GoText.quoted(name))
+    }
+
+    /// The samples of a range vector at one time, for a query that asks for nothing else.
+    func matrix(_ expression: Expression, _ steps: Steps) throws(QueryError) -> [ResultSeries] {
+        let frame = try frame(of: expression, steps)
+        if frame.edge != .plain {
+            throw QueryError("anchored and smoothed range vectors can only be given to a function")
+        }
+        var all: [(labels: LabelSet, points: [ResultPoint])] = []
+        try series(expression, frame, steps) { labels, dropsName, buffer throws(QueryError) in
+            try self.hold(buffer.floats.count + buffer.histograms.count)
+            all.append((dropsName ? labels.withoutMetadata : labels, buffer.points))
+        }
+        all.sort { symbols.isBefore($0.labels, $1.labels) }
+        return all.map { ResultSeries(labels: symbols.pairs(of: $0.labels), points: $0.points) }
+    }
+}
+
+extension SampleBuffer {
+    /// Whether there are no samples.
+    var isEmpty: Bool { floats.isEmpty && histograms.isEmpty }
+
+    /// Removes the staleness marks.
+    mutating func removeStale() {
+        if floats.contains(where: SampleMark.isStale) {
+            let kept = floats.indices.filter { !SampleMark.isStale(floats[$0]) }
+            floatTimes = ContiguousArray(kept.map { floatTimes[$0] })
+            if !floatStarts.isEmpty {
+                floatStarts = ContiguousArray(
+                    kept.map { $0 < floatStarts.count ? floatStarts[$0] : 0 })
+            }
+            floats = ContiguousArray(kept.map { floats[$0] })
+        }
+        if histograms.contains(where: { SampleMark.isStale($0.sum) }) {
+            let kept = histograms.indices.filter { !SampleMark.isStale(histograms[$0].sum) }
+            histogramTimes = ContiguousArray(kept.map { histogramTimes[$0] })
+            if !histogramStarts.isEmpty {
+                histogramStarts = ContiguousArray(
+                    kept.map { $0 < histogramStarts.count ? histogramStarts[$0] : 0 })
+            }
+            histograms = ContiguousArray(kept.map { histograms[$0] })
+        }
+    }
+
+    /// Tells resets where the histograms themselves do not.
+    mutating func tellResets() {
+        for place in histograms.indices.dropFirst()
+        where histograms[place].counterResetHint == .unknown {
+            let isReset = histograms[place].detectsReset(since: histograms[place - 1])
+            histograms[place].counterResetHint = isReset ? .reset : .notReset
+        }
+    }
+
+    /// Forgets when counters began.
+    mutating func removeStarts() {
+        if !floatStarts.isEmpty { floatStarts.removeAll(keepingCapacity: true) }
+        if !histogramStarts.isEmpty { histogramStarts.removeAll(keepingCapacity: true) }
+    }
+
+    /// All samples in ascending time.
+    var points: [ResultPoint] {
+        var points: [ResultPoint] = []
+        points.reserveCapacity(floats.count + histograms.count)
+        var histogram = 0
+        for (place, value) in floats.enumerated() {
+            let time = floatTimes[place]
+            while histogram < histograms.count, histogramTimes[histogram] < time {
+                points.append(
+                    ResultPoint(
+                        time: histogramTimes[histogram], value: 0, histogram: histograms[histogram])
+                )
+                histogram += 1
+            }
+            points.append(ResultPoint(time: time, value: value))
+        }
+        while histogram < histograms.count {
+            points.append(
+                ResultPoint(
+                    time: histogramTimes[histogram], value: 0, histogram: histograms[histogram]))
+            histogram += 1
+        }
+        return points
+    }
+}
