@@ -38,10 +38,11 @@ build: deps
 demo: build
 	.build/release/weir demo
 
-## test       lint, build and run every test, those with real parts included
+## test       lint, build and run every test, those with real parts included; build what is shipped
 test: deps-test lint
 	$(SWIFT) build --build-tests
 	WEIR_FUZZ_SECONDS=$${WEIR_FUZZ_SECONDS:-10} $(SWIFT) test --skip-build
+	$(SWIFT) build $(RELEASE_FLAGS) --product weir
 
 ## test-unit  the quick tests, for daily work
 test-unit: deps

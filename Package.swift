@@ -54,8 +54,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "weir", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPipeline",
-                "WeirPlugins", "WeirTesting",
+                "weir", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
+                "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
             ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],
@@ -101,7 +101,8 @@ let package = Package(
             "WeirAgent",
             dependencies: [
                 "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPipeline",
-                "WeirPlugins", "WeirStore", .product(name: "Logging", package: "swift-log"),
+                "WeirPlugins", "WeirPromQL", "WeirStore",
+                .product(name: "Logging", package: "swift-log"),
             ])
         + module("WeirPipeline", dependencies: ["CShims", "WeirConfig", "WeirCore", "WeirMetrics"])
 )

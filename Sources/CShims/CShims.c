@@ -1,9 +1,12 @@
 #define _GNU_SOURCE
 #include "CShims.h"
+#include <link.h>
 #include <malloc.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 void weir_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
@@ -31,3 +34,22 @@ int weir_stay_on_core(int core) {
 }
 
 int weir_current_core(void) { return sched_getcpu(); }
+
+static int release_object(struct dl_phdr_info *object, size_t size, void *total) {
+    (void)size;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+    for (int index = 0; index < object->dlpi_phnum; index++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || segment->p_flags & PF_W) continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~page;
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        if (madvise((void *)start, end - start, MADV_DONTNEED) == 0) *(size_t *)total += end - start;
+    }
+    return 0;
+}
+
+size_t weir_release_code(void) {
+    size_t total = 0;
+    dl_iterate_phdr(release_object, &total);
+    return total;
+}

@@ -5,7 +5,7 @@ import WeirMetrics
 import WeirPipeline
 import WeirPlugins
 
-/// The agent's own address: `/metrics`, `/-/healthy`, `/-/ready`, `/-/reload`.
+/// The agent's own address: `/metrics`, `/-/healthy`, `/-/ready`, `/-/reload`, and Prometheus' `/api/v1/…`.
 public final class AdminServer: Sendable {
     private final class Readiness: Sendable {
         let isReady = Atomic<Bool>(false)
@@ -20,12 +20,17 @@ public final class AdminServer: Sendable {
     /// Listens on an address.
     public init(
         host: String, port: Int, registry: Registry, checkpoint: SeriesCheckpoint,
-        clock: any PipelineClock, reload: @escaping @Sendable () -> Void, logger: Logger
+        history: MetricsHistory?, clock: any PipelineClock, reload: @escaping @Sendable () -> Void,
+        logger: Logger
     ) throws(ComponentError) {
         let readiness = readiness
         do {
-            server = try HTTPServer(host: host, port: port) { request in
-                Self.answer(request, readiness, reload) {
+            let api = history.map { QueryAPI(history: $0, clock: clock) }
+            server = try HTTPServer(
+                host: host, port: port, isSlow: { $0.path.hasPrefix("/api/") }
+            ) { request in
+                if let answer = api?.answer(request) { return answer }
+                return Self.answer(request, readiness, reload) {
                     MetricsAnswer.answer(request, registry, checkpoint, now: clock.now)
                 }
             }

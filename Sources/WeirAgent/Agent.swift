@@ -24,6 +24,9 @@ public final class Agent: Sendable {
     /// The address of the admin server that the configuration asks for.
     public var adminAddress: (host: String, port: Int) { (system.adminBind, system.adminPort) }
 
+    /// How the node's own metrics are kept for queries.
+    var historyOptions: MetricsHistory.Options? { system.history }
+
     /// The agent of a configuration.
     /// - Parameter former: The agent in whose place it comes by ``takeOver(from:)``; outputs that
     ///   have not changed are kept.

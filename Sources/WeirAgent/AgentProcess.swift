@@ -30,6 +30,7 @@ public final class AgentProcess {
     private let reloads: Counter
     private let refusedReloads: Counter
     private var server: AdminServer?
+    private var history: MetricsHistory?
 
     /// A process of the configuration at `path`.
     public init(path: String, files: any ConfigFiles = RealConfigFiles()) {
@@ -72,12 +73,14 @@ public final class AgentProcess {
         guard var running = read(former: nil) else { return .refused }
         do throws(ComponentError) {
             try running.agent.start()
+            startHistory(running.agent)
             server = try startServer(running.agent)
         } catch {
             logger.critical("\(error)")
             _ = running.agent.stop()
             return .refused
         }
+        _ = weir_release_code()
         logger.info("weir runs", metadata: ["config": "\(path)"])
         server?.setReady(true)
         var signals = Self.heldSignals()
@@ -94,9 +97,19 @@ public final class AgentProcess {
                 server?.setReady(false)
                 let isDelivered = running.agent.stop()
                 server?.stop()
+                history?.stop()
                 return isDelivered ? .delivered : .undelivered
             }
         }
+    }
+
+    /// Begins to keep the node's own metrics, if the configuration says so.
+    private func startHistory(_ agent: Agent) {
+        history?.stop()
+        history = agent.historyOptions.map {
+            MetricsHistory(registry, $0, clock: SystemClock())
+        }
+        history?.start()
     }
 
     private func startServer(_ agent: Agent) throws(ComponentError) -> AdminServer {
@@ -104,7 +117,7 @@ public final class AgentProcess {
         let (registry, checkpoint) = (registry, checkpoint)
         return try AdminServer(
             host: host, port: port, registry: registry, checkpoint: checkpoint,
-            clock: SystemClock(),
+            history: history, clock: SystemClock(),
             reload: { kill(getpid(), SIGHUP) }, logger: logger)
     }
 
@@ -160,7 +173,7 @@ public final class AgentProcess {
             return startAgain(running.configuration)
         }
         reloads.add()
-        moveServer(from: running.agent.adminAddress, to: next.agent)
+        moveServer(from: running.agent, to: next.agent)
         logger.info("the new configuration runs")
         return next
     }
@@ -178,9 +191,16 @@ public final class AgentProcess {
         }
     }
 
-    /// Listens elsewhere, if the new configuration says so.
-    private func moveServer(from address: (host: String, port: Int), to agent: Agent) {
-        guard address != agent.adminAddress else { return }
+    /// Listens elsewhere, or keeps another history, if the new configuration says so.
+    private func moveServer(from former: Agent, to agent: Agent) {
+        let hasHistory = former.historyOptions == agent.historyOptions
+        guard former.adminAddress != agent.adminAddress || !hasHistory else { return }
+        if !hasHistory {
+            // The port is wanted by the next one, which answers from the new history.
+            server?.stop()
+            server = nil
+            startHistory(agent)
+        }
         do throws(ComponentError) {
             let next = try startServer(agent)
             server?.stop()

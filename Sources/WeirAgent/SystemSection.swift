@@ -25,6 +25,17 @@ struct SystemSection {
         static let adminPort = Parameter.integer(
             "admin_port", default: 9470, in: 0...65_535,
             "The port of `/metrics` and health; 0 for any free one.")
+        static let historyInterval = Parameter.duration(
+            "history_interval", default: .seconds(15),
+            "How often the node's own metrics are sampled for queries (`/api/v1/query`); 0 for never."
+        )
+        static let historyRetention = Parameter.duration(
+            "history_retention", default: .seconds(3 * 3_600), "How long those samples are kept.")
+        static let historyLimit = Parameter.size(
+            "history_memory_limit", default: 256 << 20, "About the bytes that they may take.")
+        static let experiments = Parameter.flag(
+            "enable_promql_experiments", default: false,
+            "Whether queries may use what Prometheus has behind feature flags.")
         static let workers = Parameter.integer(
             "workers", default: 1, in: 1...1024, "Accepted: one process does all the work.")
     }
@@ -48,7 +59,9 @@ struct SystemSection {
             AnyParameter(P.logLevel), AnyParameter(P.memoryLimit), AnyParameter(P.shutdownTimeout),
             AnyParameter(P.nodeName), AnyParameter(P.deadLetter), AnyParameter(P.seriesCheckpoint),
             AnyParameter(P.adminBind),
-            AnyParameter(P.adminPort), AnyParameter(P.workers),
+            AnyParameter(P.adminPort), AnyParameter(P.historyInterval),
+            AnyParameter(P.historyRetention), AnyParameter(P.historyLimit),
+            AnyParameter(P.experiments), AnyParameter(P.workers),
         ],
         ignored: [
             ("restart_worker_interval", one), ("root_dir", "each component names its own files"),
@@ -94,6 +107,9 @@ struct SystemSection {
     /// The port of the admin server.
     var adminPort = 9470
 
+    /// How the node's own metrics are kept for queries; `nil` where they are not.
+    var history: MetricsHistory.Options? = MetricsHistory.Options()
+
     /// What a section says, or the defaults.
     init(_ section: Section?) {
         guard let section else { return }
@@ -114,5 +130,14 @@ struct SystemSection {
         }
         adminBind = section[P.adminBind]
         adminPort = section[P.adminPort]
+        history = nil
+        if section[P.historyInterval] > .zero {
+            var options = MetricsHistory.Options()
+            options.interval = max(section[P.historyInterval], .seconds(1))
+            options.retention = max(section[P.historyRetention], .seconds(60))
+            options.byteLimit = max(section[P.historyLimit], 1 << 20)
+            options.allowsExperiments = section[P.experiments]
+            history = options
+        }
     }
 }

@@ -73,7 +73,7 @@ public struct FailedLine: Sendable {
 }
 
 /// Where the events of a batch come from, for identities that survive a restart.
-public struct Origin: Sendable, Equatable {
+public struct Origin: Hashable, Sendable {
     /// A 128-bit hash of node, file identity and generation; zero when the source has no positions.
     public var high: UInt64
     /// The lower half.

@@ -26,6 +26,18 @@ public final class HTTPServer: Sendable {
         /// The body as it came.
         public var body: [UInt8]
 
+        /// A request by its parts.
+        public init(
+            method: String, path: String, query: String = "",
+            headers: [(name: String, value: String)] = [], body: [UInt8] = []
+        ) {
+            self.method = method
+            self.path = path
+            self.query = query
+            self.headers = headers
+            self.body = body
+        }
+
         /// The value of a header.
         public func header(_ name: String) -> String? {
             headers.first { $0.name == name }?.value
@@ -84,7 +96,11 @@ public final class HTTPServer: Sendable {
     /// How long a client may take for an answer in pieces.
     static let answerTimeLimit = TimeAmount.seconds(120)
 
+    /// How many slow answers are made at a time.
+    static let slowThreadCount = 2
+
     private let group: MultiThreadedEventLoopGroup
+    private let slowThreads: NIOThreadPool
     private let channel: any Channel
 
     /// The port that it listens on.
@@ -93,12 +109,17 @@ public final class HTTPServer: Sendable {
     /// Listens on an address; port 0 stands for any free one.
     ///
     /// A request whose body is larger than `bodyByteLimit` is cut off.
+    /// - Parameter isSlow: Which requests are answered on a thread of their own, so that others need not wait.
     public init(
         host: String, port: Int, bodyByteLimit: Int = 64 * 1024,
+        isSlow: @escaping @Sendable (Request) -> Bool = { _ in false },
         answer: @escaping @Sendable (Request) -> Response
     ) throws(ListenError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let connections = ConnectionCount()
+        let slowThreads = NIOThreadPool(numberOfThreads: Self.slowThreadCount)
+        slowThreads.start()
+        self.slowThreads = slowThreads
         do {
             channel = try ServerBootstrap(group: group)
                 .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
@@ -111,12 +132,14 @@ public final class HTTPServer: Sendable {
                         withErrorHandling: true
                     ).flatMapThrowing {
                         try channel.pipeline.syncOperations.addHandler(
-                            RequestHandler(bodyByteLimit: bodyByteLimit, answer))
+                            RequestHandler(
+                                bodyByteLimit: bodyByteLimit, slowThreads, isSlow, answer))
                     }
                 }
                 .bind(host: host, port: port).wait()
         } catch {
             group.shutdownGracefully { _ in }
+            slowThreads.shutdownGracefully { _ in }
             throw ListenError(description: "\(error)")
         }
         self.group = group
@@ -126,6 +149,7 @@ public final class HTTPServer: Sendable {
     public func stop() {
         // Fails only when it has been stopped before.
         try? group.syncShutdownGracefully()
+        try? slowThreads.syncShutdownGracefully()
     }
 }
 
@@ -146,6 +170,8 @@ private final class RequestHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let answer: @Sendable (HTTPServer.Request) -> HTTPServer.Response
+    private let isSlow: @Sendable (HTTPServer.Request) -> Bool
+    private let slowThreads: NIOThreadPool
     private var head: HTTPRequestHead?
     private let bodyByteLimit: Int
     private var body: [UInt8] = []
@@ -156,9 +182,12 @@ private final class RequestHandler: ChannelInboundHandler {
     private var keepsAlive = true
 
     init(
-        bodyByteLimit: Int,
+        bodyByteLimit: Int, _ slowThreads: NIOThreadPool,
+        _ isSlow: @escaping @Sendable (HTTPServer.Request) -> Bool,
         _ answer: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Response
     ) {
+        self.slowThreads = slowThreads
+        self.isSlow = isSlow
         self.bodyByteLimit = bodyByteLimit
         self.answer = answer
     }
@@ -174,13 +203,37 @@ private final class RequestHandler: ChannelInboundHandler {
         case .end:
             guard let head else { return }
             let path = head.uri.prefix { $0 != "?" }
-            let response = answer(
-                HTTPServer.Request(
-                    method: head.method.rawValue, path: String(path),
-                    query: String(head.uri.dropFirst(path.count + 1)),
-                    headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body))
-            write(response, to: head, context)
+            let request = HTTPServer.Request(
+                method: head.method.rawValue, path: String(path),
+                query: String(head.uri.dropFirst(path.count + 1)),
+                headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body)
+            guard isSlow(request) else { return write(answer(request), to: head, context) }
+            answerAside(request, to: head, context)
         }
+    }
+
+    /// Makes the answer on another thread, and writes it on this one.
+    private func answerAside(
+        _ request: HTTPServer.Request, to head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) {
+        let answer = answer
+        let here = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let loop = context.eventLoop
+        slowThreads.submit { state in
+            guard case .active = state else { return }
+            let made = Made(response: answer(request))
+            loop.execute {
+                let (handler, context) = here.value
+                guard context.channel.isActive else { return }
+                handler.write(made.response, to: head, context)
+            }
+        }
+    }
+
+    /// An answer on its way from one thread to another.
+    private struct Made: @unchecked Sendable {
+        // Safe because the thread that made it keeps nothing of it.
+        let response: HTTPServer.Response
     }
 
     private func write(

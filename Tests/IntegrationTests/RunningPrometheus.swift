@@ -89,6 +89,30 @@ final class RunningPrometheus {
         return JSONValueReader.value(of: client.body.bytes)?.object?["data"]
     }
 
+    /// What the API answers, an error as well.
+    func answer(_ path: String) -> Record? {
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        guard
+            (try? client.send(
+                "GET", "http://127.0.0.1:\(port)/api/v1/\(path)", headers: [], body: none)) != nil
+        else { return nil }
+        return JSONValueReader.value(of: client.body.bytes)?.object
+    }
+
+    /// Gives it a request of remote write.
+    /// - Returns: The status of the answer.
+    func write(_ body: [UInt8]) -> Int? {
+        body.withUnsafeBytes { body in
+            try? client.send(
+                "POST", "http://127.0.0.1:\(port)/api/v1/write",
+                headers: [
+                    "Content-Encoding: snappy", "Content-Type: application/x-protobuf",
+                    "X-Prometheus-Remote-Write-Version: 0.1.0",
+                ], body: body
+            ).status
+        }
+    }
+
     /// The series that an instant query finds.
     func query(_ expression: String) -> [Record] {
         guard

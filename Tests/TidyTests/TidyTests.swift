@@ -105,7 +105,9 @@ enum ImportTable {
     private static let plugins: Set<String> = pipeline.union([
         "WeirParse", "WeirHost", "WeirPipeline", "WeirStore",
     ])
-    private static let agent: Set<String> = plugins.union(["WeirPlugins", "Logging"])
+    private static let agent: Set<String> = plugins.union([
+        "WeirPlugins", "WeirPromQL", "Logging",
+    ])
 
     static let allowed: [String: Set<String>] = [
         "WeirCore": ["CPCRE2", "CShims"],
@@ -120,7 +122,7 @@ enum ImportTable {
         "WeirPipeline": pipeline,
         "WeirPlugins": plugins,
         "WeirAgent": agent,
-        "weir": agent.union(["WeirAgent", "WeirPromQL", "ArgumentParser"]),
+        "weir": agent.union(["WeirAgent", "ArgumentParser"]),
         "weir-bench": agent.union(["WeirAgent", "WeirTesting"]),
         "WeirTesting": agent.union(["WeirAgent", "Testing"]),
     ]

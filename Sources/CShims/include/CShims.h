@@ -131,3 +131,8 @@ int weir_stay_on_core(int core);
 
 /// The core that this thread runs on at the moment.
 int weir_current_core(void);
+
+/// Lets go of the pages of code, this program's and its libraries': what runs on comes back from the page
+/// cache at once, and what only the start needed stays away. Code alone, which nothing has written to.
+/// Returns the bytes of what was let go.
+size_t weir_release_code(void);

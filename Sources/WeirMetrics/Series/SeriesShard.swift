@@ -68,7 +68,7 @@ extension SeriesGroup {
 
 extension Timestamp {
     /// Milliseconds since 1970, as far as they go.
-    var millisecondsSince1970: Int64 {
+    public var millisecondsSince1970: Int64 {
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
         if overflow { return seconds < 0 ? Int64.min : Int64.max }
         return product &+ Int64(nanoseconds / 1_000_000)

@@ -5,9 +5,8 @@ struct Fold {
     private var values: ContiguousArray<Double>
     private var errors: ContiguousArray<Double>
     private var counts: ContiguousArray<Double>
-    /// The mean, for deviations, and its rounding error.
+    /// The mean, for deviations.
     private var means: ContiguousArray<Double> = []
-    private var meanErrors: ContiguousArray<Double> = []
     private var averages: ContiguousArray<RunningMean> = []
     private var sums: ContiguousArray<HistogramSum?> = []
     private var histogramMeans: ContiguousArray<HistogramMean?> = []
@@ -18,15 +17,12 @@ struct Fold {
         self.operation = operation
         values = ContiguousArray(repeating: 0, count: stepCount)
         counts = ContiguousArray(repeating: 0, count: stepCount)
-        errors =
-            operation == .sum || operation == .stddev || operation == .stdvar
-            ? ContiguousArray(repeating: 0, count: stepCount) : []
+        errors = operation == .sum ? values : []
         if operation == .avg {
             averages = ContiguousArray(repeating: RunningMean(), count: stepCount)
         }
         if operation == .stddev || operation == .stdvar {
-            means = errors
-            meanErrors = errors
+            means = values
         }
     }
 
@@ -60,12 +56,10 @@ struct Fold {
                 values[step] = value
             }
         case .stddev, .stdvar:
-            let count = counts[step] + 1
-            let distance = value - (means[step] + meanErrors[step])
-            Arithmetic.add(distance / count, to: &means[step], error: &meanErrors[step])
-            Arithmetic.add(
-                distance * (value - (means[step] + meanErrors[step])), to: &values[step],
-                error: &errors[step])
+            // Without compensation, as in Prometheus.
+            let distance = value - means[step]
+            means[step] += distance / (counts[step] + 1)
+            values[step] += distance * (value - means[step])
         default: break
         }
         counts[step] += 1
@@ -139,8 +133,8 @@ struct Fold {
         case .avg: averages[step].value
         case .count: counts[step]
         case .group: 1
-        case .stddev: ((values[step] + errors[step]) / counts[step]).squareRoot()
-        case .stdvar: (values[step] + errors[step]) / counts[step]
+        case .stddev: (values[step] / counts[step]).squareRoot()
+        case .stdvar: values[step] / counts[step]
         default: values[step]
         }
     }

@@ -55,7 +55,6 @@ struct VectorMatch {
         }
         let conflicts = conflictSteps(groups, ones)
         var pairs = Pairs(&groups, steps)
-        if ones.isEmpty && fillOne == nil { return }
         var results: [SeriesRow] = []
         try evaluator.rows(isOneLeft ? binary.right : binary.left, steps) {
             many throws(QueryError) in
@@ -144,16 +143,20 @@ struct VectorMatch {
         _ row: inout SeriesRow, _ step: Int, _ many: SeriesRow, _ one: SeriesRow,
         _ hasAny: inout Bool
     ) {
-        let left = isOneLeft ? one : many
-        let right = isOneLeft ? many : one
-        if SeriesRow.isPresent(left.floats[step]), SeriesRow.isPresent(right.floats[step]) {
-            let value = operand.float(
-                left.floats[step], right.floats[step], kept: left.floats[step])
+        let oneFloat = one.floats[step]
+        let manyFloat = many.floats[step]
+        if SeriesRow.isPresent(oneFloat), SeriesRow.isPresent(manyFloat) {
+            let left = isOneLeft ? oneFloat : manyFloat
+            let value = operand.float(left, isOneLeft ? manyFloat : oneFloat, kept: left)
             row.floats[step] = value
             if SeriesRow.isPresent(value) { hasAny = true }
             return
         }
-        let sample = operand.sample(Self.sample(left, step), Self.sample(right, step))
+        let oneSample = Self.sample(one, step)
+        let manySample = Self.sample(many, step)
+        let sample =
+            isOneLeft
+            ? operand.sample(oneSample, manySample) : operand.sample(manySample, oneSample)
         if case .absent = sample { return }
         row.set(sample, at: step)
         hasAny = true
@@ -265,20 +268,26 @@ struct VectorMatch {
     ) throws(QueryError) {
         guard let fillMany else { return }
         for (signature, group) in groups {
+            let filler = filling(fillMany, labels: signature)
             for place in group.members {
-                let one = ones[place]
-                let filler = filling(fillMany, labels: signature)
-                var row = SeriesRow(
-                    labels: labels(many: signature, one: one.labels), stepCount: steps.count)
-                var hasAny = false
-                for step in 0..<steps.count {
-                    let isMatched = group.matched.isEmpty ? false : group.matched[step]
-                    guard one.isPresent(at: step), !isMatched else { continue }
-                    compute(&row, step, filler, one, &hasAny)
-                }
-                if hasAny { results.append(finished(row, filler)) }
+                let row = unpartnered(ones[place], filler, matched: group.matched)
+                if let row { results.append(finished(row, filler)) }
             }
         }
+    }
+
+    /// One series of the one side against the filler, at the steps at which it found no partner.
+    private func unpartnered(
+        _ one: SeriesRow, _ filler: SeriesRow, matched: ContiguousArray<Bool>
+    ) -> SeriesRow? {
+        var row = SeriesRow(
+            labels: labels(many: filler.labels, one: one.labels), stepCount: steps.count)
+        var hasAny = false
+        for step in 0..<steps.count where one.isPresent(at: step) {
+            if !matched.isEmpty && matched[step] { continue }
+            compute(&row, step, filler, one, &hasAny)
+        }
+        return hasAny ? row : nil
     }
 }
 

@@ -44,7 +44,7 @@ struct CalendarDate {
     private(set) var minute: Int
 
     /// Seconds as a whole number, cut off towards zero; what no `Int64` holds is its least, as in Go on
-    /// x86-64.
+    /// x86-64, whose calendar then turns over to 2^63 seconds.
     static func whole(_ value: Double) -> Int64 {
         Int64(exactly: value.rounded(.towardZero)) ?? .min
     }
@@ -57,6 +57,7 @@ struct CalendarDate {
             rest += 86_400
             days -= 1
         }
+        if seconds == .min { (days, rest) = (106_751_991_167_300, 55_808) }
         hour = Int(rest / 3_600)
         minute = Int(rest % 3_600 / 60)
         weekday = Int(((days % 7) + 11) % 7)

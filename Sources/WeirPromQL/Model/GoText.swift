@@ -40,6 +40,7 @@ enum GoText {
 
     /// The same without an exponent (`strconv.FormatFloat(v, 'f', -1, 64)`).
     static func plain(_ value: Double) -> String {
+        if value == 0, value.sign == .minus { return "-0" }
         let text = FloatText.text(value)
         guard let mark = text.firstIndex(of: "e") else { return text }
         let sign = text.hasPrefix("-") ? "-" : ""

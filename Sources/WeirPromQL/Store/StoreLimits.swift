@@ -65,6 +65,19 @@ public enum AppendOutcome: Int, Sendable, CaseIterable {
     case unknownSeries
     /// A histogram's buckets are not what its spans say, or too many.
     case malformedHistogram
+
+    /// Why a sample was refused, as a counter's label says it; `nil` where it was not.
+    public var refusal: String? {
+        switch self {
+        case .appended, .alreadyThere: nil
+        case .duplicateTimestamp: "duplicate_timestamp"
+        case .outOfOrder: "out_of_order"
+        case .tooOld: "too_old"
+        case .tooFarAhead: "too_far_ahead"
+        case .unknownSeries: "unknown_series"
+        case .malformedHistogram: "malformed_histogram"
+        }
+    }
 }
 
 /// What a store has, and what became of what it was given.

@@ -1,0 +1,109 @@
+import Synchronization
+import WeirCore
+import WeirHost
+import WeirMetrics
+import WeirPipeline
+import WeirPromQL
+
+/// The history of the node's own metrics: everything that `/metrics` shows, sampled again and again into a
+/// store that queries read.
+public final class MetricsHistory: Sendable {
+    /// How much is kept, and how often it is sampled.
+    public struct Options: Sendable, Equatable {
+        /// The time between two samplings.
+        public var interval: Duration = .seconds(15)
+        /// How long samples are kept.
+        public var retention: Duration = .seconds(3 * 3_600)
+        /// About the bytes that they may take.
+        public var byteLimit = 256 << 20
+        /// Whether names go at a query's end, and what else is experimental is allowed.
+        public var allowsExperiments = false
+
+        /// Every 15 seconds, for three hours.
+        public init() {}
+    }
+
+    /// The samples.
+    public let store: SampleStore
+    let options: QueryOptions
+    let parserOptions: ParserOptions
+    private let interval: Duration
+    private let registry: Registry
+    private let clock: any PipelineClock
+    private let state = Monitor(State())
+    private let refused: [AppendOutcome: Counter]
+    private let refusedSeries: Counter
+
+    private struct State {
+        var isStopping = false
+        var isRunning = false
+    }
+
+    /// A history that has no samples yet.
+    public init(_ registry: Registry, _ wanted: Options, clock: any PipelineClock) {
+        var limits = StoreLimits()
+        limits.retention = wanted.retention
+        limits.byteLimit = wanted.byteLimit
+        store = SampleStore(limits)
+        interval = wanted.interval
+        self.registry = registry
+        self.clock = clock
+        var options = QueryOptions()
+        options.delaysNameRemoval = wanted.allowsExperiments
+        self.options = options
+        parserOptions = wanted.allowsExperiments ? .everything : ParserOptions()
+        let description = MetricDescription(
+            "weir_history_refused_samples_total",
+            "Samples of the node's own metrics that its history could not keep.")
+        var refused: [AppendOutcome: Counter] = [:]
+        for outcome in AppendOutcome.allCases {
+            guard let reason = outcome.refusal else { continue }
+            refused[outcome] = registry.counter(description, [Label("reason", reason)])
+        }
+        self.refused = refused
+        refusedSeries = registry.counter(
+            MetricDescription(
+                "weir_history_refused_series_total",
+                "Series of a sampling that the history has no room for."))
+    }
+
+    /// Samples everything once.
+    /// - Parameter sampler: What remembers which series there were.
+    func sample(_ sampler: RemoteWriteSampler, into feed: SampleFeed) {
+        let now = clock.now
+        let milliseconds = now.millisecondsSince1970
+        store.advance(to: milliseconds)
+        _ = sampler.sample(now: now) { request in
+            let report = request.body.withUnsafeBytes { feed.take($0) }
+            for (outcome, count) in report?.refused ?? [:] { refused[outcome]?.add(count) }
+            refusedSeries.add(report?.refusedSeries ?? 0)
+        }
+        store.expire(now: milliseconds)
+    }
+
+    /// Samples on a thread of its own until it is stopped.
+    public func start() {
+        state.withLock { $0.isRunning = true }
+        WorkerThread.start("weir-history") { [self] in
+            let sampler = RemoteWriteSampler(registry, RemoteWriteSampler.Options())
+            let feed = SampleFeed(store)
+            var due = clock.monotonicNanoseconds
+            while true {
+                sample(sampler, into: feed)
+                due = max(due &+ interval.nanoseconds, clock.monotonicNanoseconds)
+                let isStopping = state.wait { state -> WaitAnswer<Bool> in
+                    if state.isStopping { return .done(true) }
+                    return clock.monotonicNanoseconds >= due ? .done(false) : .waitUntil(due)
+                }
+                if isStopping { break }
+            }
+            state.change { $0.isRunning = false }
+        }
+    }
+
+    /// Ends the sampling.
+    public func stop() {
+        state.change { $0.isStopping = true }
+        state.wait { $0.isRunning ? .waitForChange : .done(()) }
+    }
+}

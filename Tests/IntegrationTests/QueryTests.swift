@@ -1,0 +1,96 @@
+import Glibc
+import Testing
+import WeirCore
+import WeirTesting
+
+@Suite("Queries to a running agent", .timeLimit(.minutes(3))) struct QueryTests {
+    private let folder: ScratchFolder
+
+    init() throws { folder = try ScratchFolder() }
+
+    private func configuration(_ more: String = "") -> String {
+        """
+        <system>
+          admin_port 0
+          \(more)
+        </system>
+        <source>
+          @type tail
+          path \(folder.file("access.log"))
+          pos_file \(folder.file("access.pos"))
+          tag mesh
+          read_from_head true
+          <parse>
+            @type json
+          </parse>
+        </source>
+        <filter mesh>
+          @type istio_metrics
+        </filter>
+        <match mesh>
+          @type null
+        </match>
+        """
+    }
+
+    private func run(
+        _ program: String, _ arguments: [String]
+    ) throws -> (code: Int32, output: String) {
+        unlink(folder.file("out"))
+        let process = try ChildProcess(program, arguments, log: folder.file("out"))
+        let code = process.wait()
+        return (code, String(decoding: folder.contents(of: "out") ?? [], as: UTF8.self))
+    }
+
+    /// Asks until the answer holds a text.
+    private func wait(_ arguments: [String], for text: String) throws -> Bool {
+        for _ in 0..<200 where try run(TestPrograms.weir, arguments).output.contains(text) {
+            return true
+        }
+        return false
+    }
+
+    @Test func `are answered from the metrics' own history, to others' clients as well`() throws {
+        let line = """
+            {"upstream_cluster":"outbound|9080||reviews.default.svc.cluster.local","response_code":503,\
+            "method":"GET","protocol":"HTTP/1.1","duration":5,"bytes_sent":1,"bytes_received":1,\
+            "response_flags":"-","start_time":"2026-11-23T20:58:05.532Z","request_id":"r"}
+
+            """
+        folder.write(String(repeating: line, count: 40), to: "access.log")
+        folder.write(configuration("history_interval 1s"), to: "weir.conf")
+        let weir = try RunningWeir(folder)
+        let port = try #require(weir.adminPort)
+        let url = "http://127.0.0.1:\(port)"
+        let query = "sum by (destination_service_name, response_code) (istio_requests_total)"
+        #expect(
+            try wait(
+                ["query", "--url", url, query],
+                for: #"{destination_service_name="reviews", response_code="503"}  40"#))
+        let json = try run(TestPrograms.weir, ["query", "--url", url, "--json", "1+1"])
+        #expect(json.output.contains(#""resultType":"scalar""#))
+        let refused = try run(TestPrograms.weir, ["query", "--url", url, "rate(a)"])
+        #expect(refused.code == 1)
+        #expect(refused.output.hasPrefix("1:6: expected type range vector"))
+        let absent = try run(TestPrograms.weir, ["query", "--url", "http://127.0.0.1:1", "a"])
+        #expect(absent.code == 2)
+        if let promtool = TestPrograms.promtool {
+            let instant = try run(promtool, ["query", "instant", url, query])
+            #expect(instant.output.contains(#"response_code="503"} => 40 @["#))
+            let labels = try run(promtool, ["query", "labels", url, "destination_service_name"])
+            #expect(labels.output == "reviews\n")
+            let series = try run(
+                promtool, ["query", "series", "--match", "istio_requests_total", url])
+            #expect(series.output.contains(#"destination_service_name="reviews""#))
+        }
+        #expect(weir.terminate() == 0)
+    }
+
+    @Test func `find nothing where no history is kept`() throws {
+        folder.write("", to: "access.log")
+        folder.write(configuration("history_interval 0"), to: "weir.conf")
+        let weir = try RunningWeir(folder)
+        #expect(weir.ask("GET", "/api/v1/query?query=1")?.status == 404)
+        #expect(weir.terminate() == 0)
+    }
+}
