@@ -25,7 +25,7 @@ public final class Agent: Sendable {
     public var adminAddress: (host: String, port: Int) { (system.adminBind, system.adminPort) }
 
     /// How the node's own metrics are kept for queries.
-    var historyOptions: MetricsHistory.Options? { system.history }
+    let historyOptions: MetricsHistory.Options?
 
     /// The agent of a configuration.
     /// - Parameter former: The agent in whose place it comes by ``takeOver(from:)``; outputs that
@@ -54,6 +54,10 @@ public final class Agent: Sendable {
         self.checkpoint = checkpoint
         checkpointPath = Self.path(
             system.seriesCheckpointPath, beside: configuration, suffix: ".series")
+        var historyOptions = system.history
+        historyOptions?.path = Self.path(
+            system.history?.path, beside: configuration, suffix: ".history")
+        self.historyOptions = historyOptions
         var context = PluginContext(
             hostName: hostName,
             nodeName: system.nodeName ?? files.environment("K8S_NODE_NAME") ?? hostName,

@@ -106,8 +106,9 @@ public final class AgentProcess {
     /// Begins to keep the node's own metrics, if the configuration says so.
     private func startHistory(_ agent: Agent) {
         history?.stop()
+        let reports = AgentReports(logger)
         history = agent.historyOptions.map {
-            MetricsHistory(registry, $0, clock: SystemClock())
+            MetricsHistory(registry, $0, clock: SystemClock()) { reports.history($0, $1) }
         }
         history?.start()
     }

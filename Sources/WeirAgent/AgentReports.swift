@@ -88,6 +88,28 @@ struct AgentReports: Sendable {
         }
     }
 
+    func history(_ path: String, _ report: HistoryFile.Report) {
+        switch report {
+        case .restored(let series, let samples):
+            logger.info(
+                "the metrics' history goes on where it was",
+                metadata: ["path": "\(path)", "series": "\(series)", "samples": "\(samples)"])
+        case .damaged(let lost):
+            let lost = lost.map { "\($0)" } ?? "unknown"
+            logger.error(
+                "the metrics' history is not all there: its file is damaged",
+                metadata: ["path": "\(path)", "lost_series": "\(lost)"])
+        case .tooLarge:
+            logger.error(
+                "the metrics' history is not read: its file cannot be read or is too large for `history_memory_limit`",
+                metadata: ["path": "\(path)"])
+        case .notWritten(let reason):
+            logger.error(
+                "the metrics' history cannot be written down; a restart would lose it",
+                metadata: ["path": "\(path)", "reason": "\(reason)"])
+        }
+    }
+
     func router(_ report: RouterReport) {
         switch report {
         case .noMatch(let tag, let count):

@@ -33,6 +33,12 @@ struct SystemSection {
             "history_retention", default: .seconds(3 * 3_600), "How long those samples are kept.")
         static let historyLimit = Parameter.size(
             "history_memory_limit", default: 256 << 20, "About the bytes that they may take.")
+        static let historyPath = Parameter.text(
+            "history_path", default: "",
+            "The file that those samples survive restarts in; else beside the first `pos_file`.")
+        static let historySnapshots = Parameter.duration(
+            "history_snapshot_interval", default: .seconds(300),
+            "How often that file is written, besides at the end.")
         static let experiments = Parameter.flag(
             "enable_promql_experiments", default: false,
             "Whether queries may use what Prometheus has behind feature flags.")
@@ -61,6 +67,7 @@ struct SystemSection {
             AnyParameter(P.adminBind),
             AnyParameter(P.adminPort), AnyParameter(P.historyInterval),
             AnyParameter(P.historyRetention), AnyParameter(P.historyLimit),
+            AnyParameter(P.historyPath), AnyParameter(P.historySnapshots),
             AnyParameter(P.experiments), AnyParameter(P.workers),
         ],
         ignored: [
@@ -136,6 +143,8 @@ struct SystemSection {
             options.interval = max(section[P.historyInterval], .seconds(1))
             options.retention = max(section[P.historyRetention], .seconds(60))
             options.byteLimit = max(section[P.historyLimit], 1 << 20)
+            options.snapshotInterval = max(section[P.historySnapshots], .seconds(1))
+            if !section[P.historyPath].isEmpty { options.path = section[P.historyPath] }
             options.allowsExperiments = section[P.experiments]
             history = options
         }

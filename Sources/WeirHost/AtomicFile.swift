@@ -6,10 +6,24 @@ public enum AtomicFile {
     ///
     /// When that fails the former file is as it was, and nothing is left beside it.
     public static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
+        var isWritten = false
+        try write(to: path) {
+            defer { isWritten = true }
+            return isWritten ? nil : bytes
+        }
+    }
+
+    /// The same, of parts that need not all be there at once.
+    /// - Parameter next: The next part; `nil` after the last.
+    public static func write(
+        to path: String, next: () -> [UInt8]?
+    ) throws(SystemError) {
         let part = path + ".part"
         let descriptor = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw SystemError.last() }
-        var failure = fill(descriptor, with: bytes)
+        var failure: SystemError?
+        while failure == nil, let bytes = next() { failure = fill(descriptor, with: bytes) }
+        if failure == nil, fdatasync(descriptor) != 0 { failure = SystemError.last() }
         close(descriptor)
         if failure == nil, rename(part, path) != 0 { failure = SystemError.last() }
         guard let failure else { return }
@@ -27,7 +41,7 @@ public enum AtomicFile {
             guard count > 0 else { return SystemError.last() }
             place += count
         }
-        return fdatasync(descriptor) == 0 ? nil : SystemError.last()
+        return nil
     }
 
     /// A file's bytes, or `nil` when it cannot be read or is larger than `limit`.

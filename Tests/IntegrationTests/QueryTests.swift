@@ -50,13 +50,14 @@ import WeirTesting
         return false
     }
 
-    @Test func `are answered from the metrics' own history, to others' clients as well`() throws {
-        let line = """
-            {"upstream_cluster":"outbound|9080||reviews.default.svc.cluster.local","response_code":503,\
-            "method":"GET","protocol":"HTTP/1.1","duration":5,"bytes_sent":1,"bytes_received":1,\
-            "response_flags":"-","start_time":"2026-11-23T20:58:05.532Z","request_id":"r"}
+    private let line = """
+        {"upstream_cluster":"outbound|9080||reviews.default.svc.cluster.local","response_code":503,\
+        "method":"GET","protocol":"HTTP/1.1","duration":5,"bytes_sent":1,"bytes_received":1,\
+        "response_flags":"-","start_time":"2026-11-23T20:58:05.532Z","request_id":"r"}
 
-            """
+        """
+
+    @Test func `are answered from the metrics' own history, to others' clients as well`() throws {
         folder.write(String(repeating: line, count: 40), to: "access.log")
         folder.write(configuration("history_interval 1s"), to: "weir.conf")
         let weir = try RunningWeir(folder)
@@ -84,6 +85,33 @@ import WeirTesting
             #expect(series.output.contains(#"destination_service_name="reviews""#))
         }
         #expect(weir.terminate() == 0)
+    }
+
+    @Test func `find what there was before a stop, and before a kill`() throws {
+        folder.write(String(repeating: line, count: 40), to: "access.log")
+        folder.write(
+            configuration("history_interval 1s\n  history_snapshot_interval 1s"), to: "weir.conf")
+        let weir = try RunningWeir(folder)
+        let oldest = "min(min_over_time(timestamp(istio_requests_total)[1h:1s]))"
+        var answers: [String] = []
+        // The second start has the first one's history, the third that of the killed second.
+        for (starts, ending) in [(1, SIGTERM), (2, SIGKILL), (3, SIGTERM)] {
+            #expect(weir.waitForLog("admin server listens", count: starts))
+            let query = [
+                "query", "--url", "http://127.0.0.1:\(try #require(weir.adminPort))", oldest,
+            ]
+            #expect(try wait(query, for: "{}"))
+            answers.append(try run(TestPrograms.weir, query).output)
+            let isWritten = (0..<2_000).contains { _ in
+                weir.metric("weir_history_snapshots_total") ?? 0 > 0
+            }
+            #expect(isWritten)
+            weir.process.signal(ending)
+            _ = weir.process.wait()
+            if starts < 3 { try weir.restart() }
+        }
+        #expect(weir.waitForLog("the metrics' history goes on where it was", count: 2))
+        #expect(Set(answers).count == 1, "\(answers)")
     }
 
     @Test func `find nothing where no history is kept`() throws {

@@ -16,6 +16,10 @@ public final class MetricsHistory: Sendable {
         public var retention: Duration = .seconds(3 * 3_600)
         /// About the bytes that they may take.
         public var byteLimit = 256 << 20
+        /// The file that samples survive restarts in, if any.
+        public var path: String?
+        /// The time between two writings of that file; it is written at the end besides.
+        public var snapshotInterval: Duration = .seconds(300)
         /// Whether names go at a query's end, and what else is experimental is allowed.
         public var allowsExperiments = false
 
@@ -28,6 +32,8 @@ public final class MetricsHistory: Sendable {
     let options: QueryOptions
     let parserOptions: ParserOptions
     private let interval: Duration
+    private let snapshotInterval: Duration
+    private let file: HistoryFile?
     private let registry: Registry
     private let clock: any PipelineClock
     private let state = Monitor(State())
@@ -40,12 +46,25 @@ public final class MetricsHistory: Sendable {
     }
 
     /// A history that has no samples yet.
-    public init(_ registry: Registry, _ wanted: Options, clock: any PipelineClock) {
+    public convenience init(_ registry: Registry, _ wanted: Options, clock: any PipelineClock) {
+        self.init(registry, wanted, clock: clock) { _, _ in }
+    }
+
+    /// A history that has the samples of its file.
+    /// - Parameter report: Takes what is to be remarked about the file, with its path.
+    init(
+        _ registry: Registry, _ wanted: Options, clock: any PipelineClock,
+        report: @escaping @Sendable (String, HistoryFile.Report) -> Void
+    ) {
         var limits = StoreLimits()
         limits.retention = wanted.retention
         limits.byteLimit = wanted.byteLimit
         store = SampleStore(limits)
         interval = wanted.interval
+        snapshotInterval = wanted.snapshotInterval
+        file = wanted.path.map {
+            HistoryFile($0, memoryLimit: wanted.byteLimit, registry, report: report)
+        }
         self.registry = registry
         self.clock = clock
         var options = QueryOptions()
@@ -87,9 +106,15 @@ public final class MetricsHistory: Sendable {
         WorkerThread.start("weir-history") { [self] in
             let sampler = RemoteWriteSampler(registry, RemoteWriteSampler.Options())
             let feed = SampleFeed(store)
+            restore()
             var due = clock.monotonicNanoseconds
+            var snapshotDue = due &+ snapshotInterval.nanoseconds
             while true {
                 sample(sampler, into: feed)
+                if clock.monotonicNanoseconds >= snapshotDue {
+                    file?.save(store)
+                    snapshotDue = clock.monotonicNanoseconds &+ snapshotInterval.nanoseconds
+                }
                 due = max(due &+ interval.nanoseconds, clock.monotonicNanoseconds)
                 let isStopping = state.wait { state -> WaitAnswer<Bool> in
                     if state.isStopping { return .done(true) }
@@ -97,11 +122,20 @@ public final class MetricsHistory: Sendable {
                 }
                 if isStopping { break }
             }
+            file?.save(store)
             state.change { $0.isRunning = false }
         }
     }
 
-    /// Ends the sampling.
+    /// Takes over what the file has and is not too old.
+    func restore() {
+        let now = clock.now.millisecondsSince1970
+        store.advance(to: now)
+        file?.restore(store)
+        store.expire(now: now)
+    }
+
+    /// Ends the sampling, and writes the file.
     public func stop() {
         state.change { $0.isStopping = true }
         state.wait { $0.isRunning ? .waitForChange : .done(()) }
