@@ -1,7 +1,11 @@
+/// Hot path: once per series and step of a sum of histograms.
+///
 /// A sum of histograms whose rounding errors are kept apart.
 struct HistogramSum {
     private var total: FloatHistogram
-    private var error: FloatHistogram?
+    /// The errors, in the layout of the sum; nothing as long as there is one histogram only.
+    private var rest = FloatHistogram()
+    private var isOfOne = true
     private var hasReset = false
     private var hasNoReset = false
     private(set) var boundsWereReconciled = false
@@ -17,38 +21,28 @@ struct HistogramSum {
     }
 
     /// Adds one more.
+    /// - Complexity: O(*n*), without allocation where the sum has all of its buckets already.
     mutating func add(_ histogram: FloatHistogram) throws(HistogramMismatch) {
-        noteHint(of: histogram)
-        var other = histogram
-        var rest = error ?? Self.empty(like: total)
-        if total.hasLayout(of: other), rest.hasLayout(of: total) {
-            for place in total.positiveBuckets.indices {
-                Arithmetic.add(
-                    other.positiveBuckets[place], to: &total.positiveBuckets[place],
-                    error: &rest.positiveBuckets[place])
-            }
-            for place in total.negativeBuckets.indices {
-                Arithmetic.add(
-                    other.negativeBuckets[place], to: &total.negativeBuckets[place],
-                    error: &rest.negativeBuckets[place])
-            }
+        if isOfOne { rest = Self.empty(like: total) }
+        if total.hasLayout(of: histogram) {
+            addCounts(of: histogram)
         } else {
-            if try total.align(with: &other) { boundsWereReconciled = true }
-            _ = try rest.align(with: &total)
-            let (positive, positiveRest) = Self.added(total.positive, other.positive, rest.positive)
-            let (negative, negativeRest) = Self.added(total.negative, other.negative, rest.negative)
-            (total.positive, rest.positive) = (positive, positiveRest)
-            (total.negative, rest.negative) = (negative, negativeRest)
+            var other = histogram
+            // The errors follow the sum, which they may move once more.
+            for _ in 0..<2 where !total.hasScale(of: other) {
+                if try total.align(with: &other) { boundsWereReconciled = true }
+                _ = try rest.align(with: &total)
+            }
+            let (fitting, _) = total.makeRoom(for: other)
+            if !rest.hasLayout(of: total) {
+                (rest, _) = total.makeRoom(for: rest)
+                rest.lay(positive: total.positiveSpans, negative: total.negativeSpans)
+            }
+            addCounts(of: fitting)
         }
-        Arithmetic.add(other.zeroCount, to: &total.zeroCount, error: &rest.zeroCount)
-        Arithmetic.add(other.count, to: &total.count, error: &rest.count)
-        Arithmetic.add(other.sum, to: &total.sum, error: &rest.sum)
-        error = rest
-        switch (total.counterResetHint, other.counterResetHint) {
-        case let (mine, theirs) where mine == theirs: break
-        case (.gauge, _), (_, .gauge): total.counterResetHint = .gauge
-        default: total.counterResetHint = .unknown
-        }
+        isOfOne = false
+        noteHint(of: histogram)
+        _ = total.mergeHint(of: histogram)
     }
 
     private static func empty(like histogram: FloatHistogram) -> FloatHistogram {
@@ -59,34 +53,77 @@ struct HistogramSum {
         return empty
     }
 
-    private static func added(
-        _ left: SparseBuckets, _ right: SparseBuckets, _ errors: SparseBuckets
-    ) -> (SparseBuckets, SparseBuckets) {
-        var all: [Int: (sum: Double, error: Double)] = [:]
-        for bucket in left { all[bucket.index, default: (0, 0)].sum = bucket.count }
-        for bucket in errors { all[bucket.index, default: (0, 0)].error = bucket.count }
-        for bucket in right {
-            var entry = all[bucket.index] ?? (0, 0)
-            Arithmetic.add(bucket.count, to: &entry.sum, error: &entry.error)
-            all[bucket.index] = entry
+    /// Adds a histogram all of whose buckets the sum has.
+    private mutating func addCounts(of other: FloatHistogram) {
+        Self.add(
+            other.positiveBuckets, at: other.positiveSpans, to: &total.positiveBuckets,
+            errors: &rest.positiveBuckets, at: total.positiveSpans)
+        Self.add(
+            other.negativeBuckets, at: other.negativeSpans, to: &total.negativeBuckets,
+            errors: &rest.negativeBuckets, at: total.negativeSpans)
+        Arithmetic.add(other.zeroCount, to: &total.zeroCount, error: &rest.zeroCount)
+        Arithmetic.add(other.count, to: &total.count, error: &rest.count)
+        Arithmetic.add(other.sum, to: &total.sum, error: &rest.sum)
+    }
+
+    private static func add(
+        _ counts: [Double], at spans: [FloatHistogram.Span], to sums: inout [Double],
+        errors: inout [Double], at base: [FloatHistogram.Span]
+    ) {
+        guard spans != base else {
+            for place in counts.indices {
+                Arithmetic.add(counts[place], to: &sums[place], error: &errors[place])
+            }
+            return
         }
-        var sums = SparseBuckets()
-        var rests = SparseBuckets()
-        for (index, entry) in all.sorted(by: { $0.key < $1.key }) {
-            sums.append((index, entry.sum))
-            if entry.error != 0 { rests.append((index, entry.error)) }
+        FloatHistogram.overlay(spans, on: base) { place, base, length in
+            for step in 0..<length {
+                Arithmetic.add(
+                    counts[place + step], to: &sums[base + step], error: &errors[base + step])
+            }
         }
-        return (sums, rests)
+    }
+
+    /// Adds one more, unless a number would leave the range of numbers.
+    /// - Returns: Whether it was added.
+    mutating func addWithinRange(
+        _ histogram: FloatHistogram
+    ) throws(HistogramMismatch) -> Bool {
+        if total.hasLayout(of: histogram) {
+            guard staysInRange(adding: histogram) else { return false }
+            try add(histogram)
+            return true
+        }
+        var next = self
+        try next.add(histogram)
+        if next.hasOverflow { return false }
+        self = next
+        return true
+    }
+
+    private func staysInRange(adding other: FloatHistogram) -> Bool {
+        var isInRange =
+            !(total.zeroCount + other.zeroCount).isInfinite
+            && !(total.count + other.count).isInfinite && !(total.sum + other.sum).isInfinite
+        for place in total.positiveBuckets.indices
+        where (total.positiveBuckets[place] + other.positiveBuckets[place]).isInfinite {
+            isInRange = false
+        }
+        for place in total.negativeBuckets.indices
+        where (total.negativeBuckets[place] + other.negativeBuckets[place]).isInfinite {
+            isInRange = false
+        }
+        return isInRange
     }
 
     /// Multiplies what there is so far.
     mutating func scale(by factor: Double) {
         total = total.scaled(by: factor)
-        error = error?.scaled(by: factor)
+        rest = rest.scaled(by: factor)
     }
 
     /// Whether a number has left the range of numbers.
-    var hasOverflow: Bool {
+    private var hasOverflow: Bool {
         total.count.isInfinite || total.sum.isInfinite || total.zeroCount.isInfinite
             || total.positiveBuckets.contains { $0.isInfinite }
             || total.negativeBuckets.contains { $0.isInfinite }
@@ -94,7 +131,8 @@ struct HistogramSum {
 
     /// The sum.
     var value: FloatHistogram {
-        guard var sum = error else { return total }
+        if isOfOne { return total }
+        var sum = rest
         sum.counterResetHint = total.counterResetHint
         _ = try? sum.add(total)
         return sum
@@ -121,12 +159,7 @@ struct HistogramMean {
     mutating func add(_ histogram: FloatHistogram) throws(HistogramMismatch) {
         count += 1
         if !isIncremental {
-            var next = sum
-            try next.add(histogram)
-            if !next.hasOverflow {
-                sum = next
-                return
-            }
+            if try sum.addWithinRange(histogram) { return }
             isIncremental = true
             sum.scale(by: 1 / (count - 1))
         }

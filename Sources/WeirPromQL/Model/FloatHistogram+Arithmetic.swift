@@ -13,58 +13,64 @@ extension FloatHistogram {
     // MARK: Adding
 
     /// Adds another histogram's counts.
+    ///
+    /// The finer one is brought to the coarser one's schema, and the zero buckets to one threshold that
+    /// parts no bucket; of bounds of their own, those that both have are kept. Buckets may be left empty.
+    /// - Complexity: O(*n*), without allocation where this one has all of the other's buckets.
     @discardableResult
-    public mutating func add(_ other: FloatHistogram) throws(HistogramMismatch) -> HistogramMerge {
-        if hasLayout(of: other) {
-            for place in positiveBuckets.indices {
-                positiveBuckets[place] += other.positiveBuckets[place]
-            }
-            for place in negativeBuckets.indices {
-                negativeBuckets[place] += other.negativeBuckets[place]
-            }
-            return addTotals(of: other, sign: 1)
-        }
-        return try combine(other, sign: 1)
-    }
+    public mutating func add(
+        _ other: FloatHistogram
+    ) throws(HistogramMismatch) -> HistogramMerge { try combine(other, sign: 1) }
 
-    /// Takes another histogram's counts away.
+    /// Takes another histogram's counts away, in the same way.
     @discardableResult
     public mutating func subtract(
         _ other: FloatHistogram
     ) throws(HistogramMismatch) -> HistogramMerge { try combine(other, sign: -1) }
 
-    /// Whether the buckets stand one beside the other's.
-    func hasLayout(of other: FloatHistogram) -> Bool {
-        schema == other.schema && zeroThreshold == other.zeroThreshold
-            && positiveSpans == other.positiveSpans && negativeSpans == other.negativeSpans
-            && positiveBuckets.count == other.positiveBuckets.count
-            && negativeBuckets.count == other.negativeBuckets.count
-            && (!usesCustomBounds || customBounds == other.customBounds)
-    }
-
-    private mutating func addTotals(of other: FloatHistogram, sign: Double) -> HistogramMerge {
-        zeroCount += sign * other.zeroCount
-        count += sign * other.count
-        sum += sign * other.sum
-        return HistogramMerge(hintsCollide: mergeHint(of: other))
-    }
-
     private mutating func combine(
         _ other: FloatHistogram, sign: Double
     ) throws(HistogramMismatch) -> HistogramMerge {
-        var other = other
-        let boundsWereReconciled = try align(with: &other)
-        positive = Self.sum(positive, other.positive, sign: sign)
-        negative = Self.sum(negative, other.negative, sign: sign)
-        var merge = addTotals(of: other, sign: sign)
-        merge.boundsWereReconciled = boundsWereReconciled
+        var merge = HistogramMerge()
+        if hasLayout(of: other) {
+            for place in positiveBuckets.indices {
+                positiveBuckets[place] += sign * other.positiveBuckets[place]
+            }
+            for place in negativeBuckets.indices {
+                negativeBuckets[place] += sign * other.negativeBuckets[place]
+            }
+            addTotals(of: other, sign: sign)
+        } else {
+            var aligned = other
+            merge.boundsWereReconciled = try align(with: &aligned)
+            let (fitting, _) = makeRoom(for: aligned)
+            Self.overlay(fitting.positiveSpans, on: positiveSpans) { place, base, length in
+                for step in 0..<length {
+                    positiveBuckets[base + step] += sign * fitting.positiveBuckets[place + step]
+                }
+            }
+            Self.overlay(fitting.negativeSpans, on: negativeSpans) { place, base, length in
+                for step in 0..<length {
+                    negativeBuckets[base + step] += sign * fitting.negativeBuckets[place + step]
+                }
+            }
+            addTotals(of: fitting, sign: sign)
+        }
+        merge.hintsCollide = mergeHint(of: other)
         return merge
+    }
+
+    private mutating func addTotals(of other: FloatHistogram, sign: Double) {
+        zeroCount += sign * other.zeroCount
+        count += sign * other.count
+        sum += sign * other.sum
     }
 
     /// Brings both to the same schema, bounds and zero bucket.
     /// - Returns: Whether bounds of their own were given up.
     mutating func align(with other: inout FloatHistogram) throws(HistogramMismatch) -> Bool {
         guard usesCustomBounds == other.usesCustomBounds else { throw HistogramMismatch() }
+        if hasScale(of: other) { return false }
         if usesCustomBounds {
             if customBounds == other.customBounds { return false }
             let common = Self.common(customBounds, other.customBounds)
@@ -74,42 +80,23 @@ extension FloatHistogram {
             other.customBounds = common
             return true
         }
-        let target = min(schema, other.schema)
-        self = reduced(toSchema: target)
-        other = other.reduced(toSchema: target)
-        while zeroThreshold != other.zeroThreshold {
+        // First the zero buckets: the finer buckets are, the less of them the wider one swallows.
+        while zeroThreshold > other.zeroThreshold || zeroThreshold < other.zeroThreshold {
             if zeroThreshold > other.zeroThreshold {
                 other.widenZero(to: zeroThreshold)
             } else {
                 widenZero(to: other.zeroThreshold)
             }
         }
+        let target = min(schema, other.schema)
+        self = reduced(toSchema: target)
+        other = other.reduced(toSchema: target)
         return false
-    }
-
-    static func sum(_ left: SparseBuckets, _ right: SparseBuckets, sign: Double) -> SparseBuckets {
-        var sum = SparseBuckets()
-        sum.reserveCapacity(left.count + right.count)
-        var place = 0
-        for bucket in left {
-            while place < right.count, right[place].index < bucket.index {
-                sum.append((right[place].index, sign * right[place].count))
-                place += 1
-            }
-            if place < right.count, right[place].index == bucket.index {
-                sum.append((bucket.index, bucket.count + sign * right[place].count))
-                place += 1
-            } else {
-                sum.append(bucket)
-            }
-        }
-        for bucket in right[place...] { sum.append((bucket.index, sign * bucket.count)) }
-        return sum
     }
 
     /// Joins what both say of resets.
     /// - Returns: Whether they contradict each other.
-    private mutating func mergeHint(of other: FloatHistogram) -> Bool {
+    mutating func mergeHint(of other: FloatHistogram) -> Bool {
         switch (counterResetHint, other.counterResetHint) {
         case let (mine, theirs) where mine == theirs: return false
         case (.gauge, _), (_, .gauge): counterResetHint = .gauge
@@ -161,11 +148,9 @@ extension FloatHistogram {
 
     // MARK: Comparing
 
-    /// Whether two histograms hold the same, as PromQL's `==` has it.
+    /// Whether two histograms hold the same, as PromQL's `==` has it: bit by bit, empty buckets aside.
     public func isEqual(to other: FloatHistogram) -> Bool {
-        func same(_ left: Double, _ right: Double) -> Bool {
-            left.bitPattern == right.bitPattern || left == right
-        }
+        func same(_ left: Double, _ right: Double) -> Bool { left.bitPattern == right.bitPattern }
         guard schema == other.schema, same(count, other.count), same(sum, other.sum),
             !usesCustomBounds || customBounds == other.customBounds,
             zeroThreshold == other.zeroThreshold, same(zeroCount, other.zeroCount)

@@ -1,12 +1,7 @@
-import Glibc
-
 /// Buckets of one side of a histogram as index and count, ascending by index, none of them empty.
 typealias SparseBuckets = ContiguousArray<(index: Int, count: Double)>
 
 extension FloatHistogram {
-    /// Most buckets of one side of a histogram that comes from outside.
-    public static let bucketLimit = 16_384
-
     /// One bucket with its bounds.
     public struct Bucket: Sendable {
         /// Its lower bound.
@@ -19,71 +14,44 @@ extension FloatHistogram {
         public var includesUpper: Bool
         /// The observations in it.
         public var count: Double
-    }
 
-    /// Whether spans and buckets belong together, and schema and bounds are ones that there are.
-    public var isValid: Bool {
-        guard usesCustomBounds || -4...8 ~= schema else { return false }
-        if usesCustomBounds {
-            guard negativeBuckets.isEmpty, negativeSpans.isEmpty, zeroCount == 0 else {
-                return false
-            }
-            for (first, second) in zip(customBounds, customBounds.dropFirst())
-            where !(first < second) {
-                return false
-            }
-        }
-        return Self.fits(positiveSpans, positiveBuckets.count)
-            && Self.fits(negativeSpans, negativeBuckets.count)
-    }
-
-    private static func fits(_ spans: [Span], _ count: Int) -> Bool {
-        guard count <= bucketLimit, spans.count <= bucketLimit else { return false }
-        var total = 0
-        for (place, span) in spans.enumerated() {
-            if place > 0, span.offset < 0 { return false }
-            total += Int(span.length)
-            guard total <= count else { return false }
-        }
-        return total == count
+        /// Which bounds lie in it, as the HTTP API has it: 0 the upper one, 1 the lower one, 2 none, 3 both.
+        public var boundaries: Int { includesLower ? includesUpper ? 3 : 1 : includesUpper ? 0 : 2 }
     }
 
     // MARK: Bounds
 
-    /// The upper bound of a bucket of an exponential schema.
-    static func bound(_ index: Int, schema: Int32) -> Double {
-        if schema <= 0 { return scalbn(1, Int32(clamping: index << Int(min(-schema, 10)))) }
-        let scale = min(Int(schema), 8)
-        let whole = index >> scale
-        let part = index & ((1 << scale) - 1)
-        return scalbn(exp2(Double(part) / Double(1 << scale)), Int32(clamping: whole))
-    }
-
     /// The bounds of a positive bucket.
     func bounds(_ index: Int) -> (lower: Double, upper: Double) {
         guard usesCustomBounds else {
-            return (Self.bound(index - 1, schema: schema), Self.bound(index, schema: schema))
+            return (
+                BucketBounds.upper(of: index - 1, schema: schema),
+                BucketBounds.upper(of: index, schema: schema)
+            )
         }
-        let lower = index > 0 && index <= customBounds.count ? customBounds[index - 1] : -.infinity
-        let upper = index >= 0 && index < customBounds.count ? customBounds[index] : .infinity
-        return (index > customBounds.count ? .infinity : lower, upper)
+        return (customBound(index - 1), customBound(index))
+    }
+
+    private func customBound(_ index: Int) -> Double {
+        if index < 0 { return -.infinity }
+        return index < customBounds.count ? customBounds[index] : .infinity
     }
 
     // MARK: Sparse form
 
-    /// The buckets of a side that are not empty.
+    /// The buckets of a side that are not empty; those that spans put where none can be are left out.
     static func sparse(_ spans: [Span], _ buckets: [Double]) -> SparseBuckets {
         var sparse = SparseBuckets()
         sparse.reserveCapacity(buckets.count)
-        var index = 0
-        var next = 0
-        for span in spans {
-            index += Int(span.offset)
-            for _ in 0..<span.length {
-                guard next < buckets.count else { return sparse }
-                if buckets[next] != 0 { sparse.append((index, buckets[next])) }
-                next += 1
-                index += 1
+        var runs = BucketRuns(spans)
+        var first = -indexLimit
+        while let run = runs.run(), run.place < buckets.count {
+            for step in 0..<min(run.length, buckets.count - run.place)
+            where buckets[run.place + step] != 0 {
+                let index = run.index + step
+                guard first...indexLimit ~= index else { continue }
+                sparse.append((index, buckets[run.place + step]))
+                first = index + 1
             }
         }
         return sparse
@@ -120,16 +88,44 @@ extension FloatHistogram {
 
     /// The same histogram without empty buckets.
     public func compacted() -> FloatHistogram {
+        if Self.isCompact(positiveSpans, positiveBuckets),
+            Self.isCompact(negativeSpans, negativeBuckets)
+        {
+            return self
+        }
         var compact = self
         compact.positive = positive
         compact.negative = negative
         return compact
     }
 
+    private static func isCompact(_ spans: [Span], _ buckets: [Double]) -> Bool {
+        for place in spans.indices
+        where spans[place].length == 0 || place > 0 && spans[place].offset <= 0 {
+            return false
+        }
+        return fits(spans, buckets.count) && !buckets.contains(0)
+    }
+
     // MARK: All buckets
 
     /// The buckets that are not empty, ascending: the negative ones, that of zero, the positive ones.
+    ///
+    /// Where the zero bucket reaches into a neighbour, that one begins at its end.
     public var buckets: [Bucket] {
+        var all = allBuckets(withZero: zeroCount > 0)
+        guard zeroThreshold > 0, !usesCustomBounds else { return all }
+        for place in all.indices {
+            if all[place].lower > 0 { all[place].lower = max(all[place].lower, zeroThreshold) }
+            if all[place].upper < 0 { all[place].upper = min(all[place].upper, -zeroThreshold) }
+        }
+        return all
+    }
+
+    /// The same with the bounds that the schema gives them.
+    var schemaBuckets: [Bucket] { allBuckets(withZero: zeroCount != 0) }
+
+    private func allBuckets(withZero hasZero: Bool) -> [Bucket] {
         var all: [Bucket] = []
         for (index, count) in negative.reversed() {
             let (lower, upper) = bounds(index)
@@ -138,23 +134,20 @@ extension FloatHistogram {
                     lower: -upper, upper: -lower, includesLower: true, includesUpper: false,
                     count: count))
         }
-        if zeroCount != 0 { all.append(zeroBucket) }
+        if hasZero {
+            all.append(
+                Bucket(
+                    lower: -zeroThreshold, upper: zeroThreshold, includesLower: true,
+                    includesUpper: true, count: zeroCount))
+        }
         for (index, count) in positive {
             let (lower, upper) = bounds(index)
             all.append(
                 Bucket(
-                    lower: lower, upper: upper, includesLower: false, includesUpper: true,
-                    count: count))
+                    lower: lower, upper: upper, includesLower: usesCustomBounds && index == 0,
+                    includesUpper: true, count: count))
         }
-        // The zero bucket may reach over its neighbours.
         return all
-    }
-
-    /// The bucket around zero.
-    var zeroBucket: Bucket {
-        Bucket(
-            lower: -zeroThreshold, upper: zeroThreshold, includesLower: true, includesUpper: true,
-            count: zeroCount)
     }
 
     // MARK: Resolution
@@ -164,7 +157,7 @@ extension FloatHistogram {
         _ buckets: SparseBuckets, from schema: Int32, to target: Int32
     ) -> SparseBuckets {
         guard target < schema else { return buckets }
-        let shift = Int(schema - target)
+        let shift = Int(schema) - Int(target)
         var reduced = SparseBuckets()
         for (index, count) in buckets {
             let coarse = ((index - 1) >> shift) + 1
@@ -194,7 +187,7 @@ extension FloatHistogram {
         var remapped = SparseBuckets()
         var place = 0
         for (index, count) in buckets {
-            let upper = index < bounds.count ? bounds[index] : .infinity
+            let upper = bounds.indices.contains(index) ? bounds[index] : .infinity
             while place < target.count, target[place] < upper { place += 1 }
             if let last = remapped.indices.last, remapped[last].index == place {
                 remapped[last].count += count

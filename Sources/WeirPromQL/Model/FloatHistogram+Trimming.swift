@@ -59,7 +59,10 @@ extension FloatHistogram {
         if zeroCount > 0 {
             let lower = self.negative.isEmpty && !self.positive.isEmpty ? 0 : -zeroThreshold
             let upper = self.positive.isEmpty && !self.negative.isEmpty ? 0 : zeroThreshold
-            trimmed.zeroCount = share(lower, upper, zeroCount, .even)
+            // A zero bucket without a width lies at or above a bound of its own value.
+            let isAbove = keepsBelow && bound <= lower
+            trimmed.zeroCount = isAbove ? 0 : share(lower, upper, zeroCount, .even)
+            if isAbove { hasChanged = true }
         }
         guard hasChanged else { return self }
         trimmed.positive = positive

@@ -61,8 +61,10 @@ enum HistogramNotation {
         (written.histogram.positiveSpans, written.histogram.positiveBuckets) = run(positive, offset)
         (written.histogram.negativeSpans, written.histogram.negativeBuckets) = run(
             negative, negativeOffset)
-        guard written.histogram.isValid else {
-            throw Problem(message: "the histogram's schema, bounds and buckets do not fit together")
+        do throws(HistogramProblem) {
+            try written.histogram.checkLayout()
+        } catch {
+            throw Problem(message: "the histogram is refused: \(error)")
         }
         return written
     }
@@ -80,7 +82,7 @@ enum HistogramNotation {
     }
 
     private static func whole(_ text: Substring, _ key: Substring) throws(Problem) -> Int {
-        guard let number = Int(text), abs(number) < 1 << 20 else {
+        guard let number = Int(text), -1 << 20...1 << 20 ~= number else {
             throw Problem(message: "`\(key)` is not a whole number: `\(text)`")
         }
         return number
