@@ -60,6 +60,11 @@ final class Remarks {
     /// Adds an info.
     func inform(_ text: String) { evaluator.annotations.inform(text, at: range) }
 
+    /// Adds an info of buckets that had to be mended.
+    func inform(_ text: String, of mending: MonotonicityMending) {
+        evaluator.annotations.inform(text, of: mending, at: range)
+    }
+
     /// Floats and histograms in one window.
     func warnOfMixedSamples() {
         warn("encountered a mix of histograms and floats for metric name \(metricName)")

@@ -110,6 +110,7 @@ private struct HistogramVector {
     /// One histogram at all steps.
     struct Histogram {
         fileprivate let evaluator: Evaluator
+        fileprivate let steps: Steps
         fileprivate var labels: LabelSet
         fileprivate var dropsName = false
         /// The classic buckets: their bounds and series.
@@ -167,12 +168,14 @@ private struct HistogramVector {
             return HistogramQuantile.quantile(fraction, of: ordered)
         }
 
-        private func tell(_ mending: HistogramQuantile.Mending, _ step: Int) {
+        private func tell(_ mending: MonotonicityMending, _ step: Int) {
+            var mending = mending
+            (mending.first, mending.last) = (steps[step], steps[step])
             let name = evaluator.options.delaysNameRemoval ? remarks.metricName : "\"\""
             remarks.inform(
                 "input to histogram_quantile needed to be fixed for monotonicity (see "
-                    + "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
-                    + "for metric name \(name)")
+                    + "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                    + "#histogram_quantile) for metric name \(name)", of: mending)
         }
 
         /// The fraction at a step.
@@ -213,7 +216,9 @@ private struct HistogramVector {
             if place == found.count {
                 places[labels] = place
                 found.append(
-                    Histogram(evaluator: evaluator, labels: labels, range: expression.range))
+                    Histogram(
+                        evaluator: evaluator, steps: steps, labels: labels,
+                        range: expression.range))
             }
             return place
         }

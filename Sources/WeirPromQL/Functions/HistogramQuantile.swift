@@ -144,18 +144,11 @@ enum HistogramQuantile {
         var count: Double
     }
 
-    /// What had to be mended in a classic histogram.
-    struct Mending {
-        var least: Double
-        var greatest: Double
-        var difference: Double
-    }
-
     /// Puts buckets in order, joins equal ones, and lets no count fall.
     /// - Returns: `nil` where there is no `+Inf` bucket.
     static func ordered(
         _ buckets: [ClassicBucket]
-    ) -> (buckets: [ClassicBucket], mending: Mending?)? {
+    ) -> (buckets: [ClassicBucket], mending: MonotonicityMending?)? {
         var joined: [ClassicBucket] = []
         for bucket in buckets.sorted(by: { $0.upper < $1.upper }) {
             if let last = joined.indices.last, joined[last].upper == bucket.upper {
@@ -165,7 +158,7 @@ enum HistogramQuantile {
             }
         }
         guard let last = joined.last, last.upper == .infinity else { return nil }
-        var mending: Mending?
+        var mending: MonotonicityMending?
         var former = joined[0].count
         for place in joined.indices.dropFirst() {
             let count = joined[place].count
@@ -175,7 +168,7 @@ enum HistogramQuantile {
             } else if count < former {
                 let difference = former - count
                 let upper = joined[place].upper
-                mending = Mending(
+                mending = MonotonicityMending(
                     least: min(mending?.least ?? upper, upper),
                     greatest: max(mending?.greatest ?? upper, upper),
                     difference: max(mending?.difference ?? 0, difference))

@@ -16,6 +16,8 @@ public struct Annotations: Sendable {
     /// Things worth knowing (`PromQL info: …`).
     public private(set) var infos: [Remark] = []
     private var known: Set<Remark> = []
+    /// What is added to infos of mended buckets.
+    private var mendings: [Remark: MonotonicityMending] = [:]
 
     /// Nothing to say.
     public init() {}
@@ -34,19 +36,30 @@ public struct Annotations: Sendable {
         infos.append(remark)
     }
 
+    /// Adds an info of mended buckets; those of the same text and place become one.
+    public mutating func inform(
+        _ text: String, of mending: MonotonicityMending, at range: TextRange? = nil
+    ) {
+        inform(text, at: range)
+        let remark = Remark(text: text, range: range)
+        guard known.contains(remark) else { return }
+        if mendings[remark]?.merge(mending) == nil { mendings[remark] = mending }
+    }
+
     /// The warnings with their prefix and their places in the query as `(line:column)`.
     public func warningTexts(in query: String) -> [String] {
-        warnings.map { "PromQL warning: " + Self.text($0, in: query) }
+        warnings.map { "PromQL warning: " + text($0, in: query) }
     }
 
     /// The infos likewise.
     public func infoTexts(in query: String) -> [String] {
-        infos.map { "PromQL info: " + Self.text($0, in: query) }
+        infos.map { "PromQL info: " + text($0, in: query) }
     }
 
-    private static func text(_ remark: Remark, in query: String) -> String {
-        guard let range = remark.range else { return remark.text }
+    private func text(_ remark: Remark, in query: String) -> String {
+        let text = mendings[remark].map { "\(remark.text), \($0.text)" } ?? remark.text
+        guard let range = remark.range else { return text }
         let (line, column) = TextRange.position(of: range.start, in: query)
-        return "\(remark.text) (\(line):\(column))"
+        return "\(text) (\(line):\(column))"
     }
 }

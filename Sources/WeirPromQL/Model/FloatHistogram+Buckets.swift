@@ -116,8 +116,9 @@ extension FloatHistogram {
         var all = allBuckets(withZero: zeroCount > 0)
         guard zeroThreshold > 0, !usesCustomBounds else { return all }
         for place in all.indices {
-            if all[place].lower > 0 { all[place].lower = max(all[place].lower, zeroThreshold) }
-            if all[place].upper < 0 { all[place].upper = min(all[place].upper, -zeroThreshold) }
+            let (lower, upper) = (all[place].lower, all[place].upper)
+            if lower > 0 { all[place].lower = min(max(lower, zeroThreshold), upper) }
+            if upper < 0 { all[place].upper = max(min(upper, -zeroThreshold), lower) }
         }
         return all
     }

@@ -59,9 +59,11 @@ enum NativeConversion {
         histogram.schema = FloatHistogram.customSchema
         var counts = SparseBuckets()
         var former = 0.0
+        var formerUpper: Double?
         var hasAny = false
         for (upper, items) in buckets {
-            guard let total = value(items, place) else { continue }
+            guard let total = value(items, place), upper != formerUpper else { continue }
+            formerUpper = upper
             hasAny = true
             if SampleMark.isStale(total) { return .float(SampleMark.stale) }
             counts.append((histogram.customBounds.count, total - former))

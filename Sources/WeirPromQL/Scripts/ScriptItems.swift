@@ -9,6 +9,8 @@ enum ScriptItem {
 enum ScriptItems {
     /// Most items of a line.
     static let limit = 1_000_000
+    /// Most counts that a line's growing histograms hold together.
+    static let bucketLimit = 1 << 22
 
     typealias Problem = HistogramNotation.Problem
 
@@ -114,6 +116,12 @@ enum ScriptItems {
         let repetitions = try count(digits, rest.prefix(20))
         rest = rest[digits.endIndex...]
         var value = first
+        if let step {
+            let size = value.histogram.size + step.histogram.size
+            guard size <= bucketLimit / (repetitions + 1) else {
+                throw Problem(message: "the histograms of the line have too many buckets")
+            }
+        }
         for place in 0...repetitions {
             if place > 0, let step {
                 guard value.histogram.schema <= step.histogram.schema else {
@@ -193,6 +201,11 @@ enum ScriptItems {
         }
         return isNegative ? -span : span
     }
+}
+
+extension FloatHistogram {
+    /// The room that it takes, in counts: its buckets, and about sixteen besides.
+    fileprivate var size: Int { 16 + positiveBuckets.count + negativeBuckets.count }
 }
 
 /// Times and time spans of scripts: `1h30m`, `0`.
