@@ -171,6 +171,15 @@ extension FloatHistogram {
         case .unknown, .gauge: break
         }
         if count < former.count || usesCustomBounds != former.usesCustomBounds { return true }
+        if hasScale(of: former) {
+            return zeroCount < former.zeroCount
+                || Self.falls(
+                    positiveBuckets, positiveSpans, since: former.positiveBuckets,
+                    former.positiveSpans)
+                || Self.falls(
+                    negativeBuckets, negativeSpans, since: former.negativeBuckets,
+                    former.negativeSpans)
+        }
         if usesCustomBounds {
             let common = Self.common(customBounds, former.customBounds)
             return Self.falls(
@@ -185,6 +194,26 @@ extension FloatHistogram {
         coarse = coarse.reduced(toSchema: schema)
         return Self.falls(positive, since: coarse.positive)
             || Self.falls(negative, since: coarse.negative)
+    }
+
+    /// Whether any bucket of the same scale lost counts.
+    private static func falls(
+        _ counts: [Double], _ spans: [Span], since former: [Double], _ formerSpans: [Span]
+    ) -> Bool {
+        if spans == formerSpans, counts.count == former.count {
+            for place in counts.indices where counts[place] < former[place] { return true }
+            return false
+        }
+        var hasFallen = false
+        if fits(spans, counts.count), fits(formerSpans, former.count) {
+            let isCovered = overlay(formerSpans, on: spans) { place, base, length in
+                for step in 0..<length where counts[base + step] < former[place + step] {
+                    hasFallen = true
+                }
+            }
+            if isCovered || hasFallen { return hasFallen }
+        }
+        return falls(sparse(spans, counts), since: sparse(formerSpans, former))
     }
 
     /// Whether any bucket lost counts.
