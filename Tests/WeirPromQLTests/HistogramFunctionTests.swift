@@ -19,6 +19,9 @@ import Testing
         ("schema:-53 count:4 sum:5 custom_values:[5 10] buckets:[2 1 1]", 0.25, 2.5),
         ("schema:-53 count:4 sum:5 custom_values:[5 10] buckets:[2 1 1]", 0.9, 10),
         ("schema:-53 count:4 sum:5 custom_values:[-5 10] buckets:[2 2]", 0.1, -5),
+        // More observations than the buckets hold.
+        ("count:9 buckets:[4]", 0.45, 1), ("count:9 buckets:[4]", 0.4, 0.9330329915368074),
+        ("count:4 sum:5", 0.5, 0), ("count:4 sum:NaN", 0.5, .nan),
         ("count:4 buckets:[4]", -1, -.infinity), ("count:4 buckets:[4]", 2, .infinity),
         ("count:4 buckets:[4]", .nan, .nan), ("", 0.5, .nan),
     ])
@@ -41,6 +44,19 @@ import Testing
     ) throws {
         let histogram = try FloatHistogram(written: written)
         #expect(Self.near(HistogramQuantile.fraction(lower, upper, of: histogram).value, part))
+    }
+
+    @Test(arguments: [
+        ("count:4 sum:NaN buckets:[1 2 1]", 0.5, HistogramQuantile.NaNObservations.none),
+        ("count:5 sum:NaN buckets:[1 2 1]", 0.5, .skewResult),
+        ("count:5 sum:NaN buckets:[1 2 1]", 0.9, .decideResult),
+        ("count:5 sum:1 buckets:[1 2 1]", 0.5, .none),
+    ])
+    func `tells of observations that are no numbers`(
+        written: String, fraction: Double, kind: HistogramQuantile.NaNObservations
+    ) throws {
+        let histogram = try FloatHistogram(written: written)
+        #expect(HistogramQuantile.quantile(fraction, of: histogram).1 == kind)
     }
 
     private static func classic(
@@ -89,6 +105,8 @@ import Testing
         #expect(HistogramQuantile.fraction(-.infinity, .infinity, of: buckets) == 1)
         #expect(HistogramQuantile.fraction(2, 1, of: buckets) == 0)
         #expect(HistogramQuantile.fraction(.nan, 1, of: buckets).isNaN)
+        let falling = Self.classic([(1, 4), (2, 2), (.infinity, 8)])
+        #expect(HistogramQuantile.fraction(1, 2, of: falling) == -0.25)
     }
 
     @Test func `says of all steps at once how much had to be mended`() {

@@ -194,8 +194,8 @@ private struct HistogramVector {
                 return value
             }
             guard !buckets.isEmpty else { return nil }
-            guard let (ordered, _) = HistogramQuantile.ordered(buckets) else { return .nan }
-            return HistogramQuantile.fraction(lower, upper, of: ordered)
+            guard let joined = HistogramQuantile.joined(buckets) else { return .nan }
+            return HistogramQuantile.fraction(lower, upper, of: joined)
         }
     }
 

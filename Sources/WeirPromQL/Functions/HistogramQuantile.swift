@@ -30,18 +30,27 @@ enum HistogramQuantile {
             count += bucket.count
             if count >= rank { break }
         }
-        guard var bucket = found else {
-            return (.nan, histogram.sum.isNaN ? .decideResult : .none)
-        }
+        // What a histogram without buckets counts lies at 0.
+        var bucket =
+            found
+            ?? FloatHistogram.Bucket(
+                lower: 0, upper: 0, includesLower: true, includesUpper: true, count: 0)
         if let open = narrow(&bucket, of: histogram) { return (open, .none) }
         count = min(count, histogram.count)
         if count < rank {
-            if histogram.sum.isNaN { return (.nan, .decideResult) }
-            return (isForward ? bucket.upper : bucket.lower, .none)
+            return histogram.sum.isNaN ? (.nan, .decideResult) : (bucket.upper, .none)
         }
         rank = isForward ? rank - (count - bucket.count) : count - rank
         let value = interpolated(bucket, rank / bucket.count, histogram.usesCustomBounds)
-        return (value, histogram.sum.isNaN ? .skewResult : .none)
+        return (value, hasNaN(histogram, buckets) ? .skewResult : .none)
+    }
+
+    /// Whether there are observations that are in no bucket; a sum that is no number may have other
+    /// reasons, such as infinite ones of both signs.
+    private static func hasNaN(
+        _ histogram: FloatHistogram, _ buckets: [FloatHistogram.Bucket]
+    ) -> Bool {
+        histogram.sum.isNaN && buckets.reduce(0) { $0 + $1.count } < histogram.count
     }
 
     /// Narrows a bucket to where observations can be.
@@ -50,11 +59,10 @@ enum HistogramQuantile {
         _ bucket: inout FloatHistogram.Bucket, of histogram: FloatHistogram
     ) -> Double? {
         if histogram.usesCustomBounds {
-            if bucket.lower == -.infinity {
-                if bucket.upper <= 0 { return bucket.upper }
-                bucket.lower = 0
-            }
-            return bucket.upper == .infinity ? bucket.lower : nil
+            if bucket.lower > -.infinity { return bucket.upper == .infinity ? bucket.lower : nil }
+            if bucket.upper <= 0 { return bucket.upper }
+            bucket.lower = 0
+            return nil
         }
         if bucket.lower < 0, bucket.upper > 0 {
             narrowZero(&bucket, histogram)
@@ -90,15 +98,14 @@ enum HistogramQuantile {
     ) -> (value: Double, hasNaN: Bool) {
         if histogram.count == 0 || lower.isNaN || upper.isNaN { return (.nan, false) }
         if lower >= upper { return (0, false) }
-        var total = 0.0
-        for bucket in histogram.buckets { total += bucket.count }
-        let hasNaN = histogram.sum.isNaN && total < histogram.count
-        let count = hasNaN ? total : histogram.count
+        let buckets = histogram.buckets
+        let hasNaN = hasNaN(histogram, buckets)
+        let count = hasNaN ? buckets.reduce(0) { $0 + $1.count } : histogram.count
         var rank = 0.0
         var lowerRank: Double?
         var upperRank: Double?
-        for var bucket in histogram.buckets {
-            let isZero = !histogram.usesCustomBounds && bucket.lower <= 0 && bucket.upper >= 0
+        for var bucket in buckets {
+            let isZero = bucket.lower <= 0 && bucket.upper >= 0
             if isZero { narrowZero(&bucket, histogram) }
             func place(_ value: Double) -> Double? {
                 if bucket.lower >= value { return rank }
@@ -122,11 +129,8 @@ enum HistogramQuantile {
         _ bucket: FloatHistogram.Bucket, _ value: Double, isLinear: Bool
     ) -> Double {
         if isLinear {
-            if bucket.lower == -.infinity {
-                // The first of bounds above zero begins at 0; of others nothing is known.
-                if bucket.upper > 0 { return max(0, value / bucket.upper) }
-                return value == -.infinity ? 0 : 1
-            }
+            // Of a bucket without an end nothing is known.
+            if bucket.lower == -.infinity { return 1 }
             return (value - bucket.lower) / (bucket.upper - bucket.lower)
         }
         let (logLower, logUpper) = (log2(abs(bucket.lower)), log2(abs(bucket.upper)))
@@ -149,15 +153,7 @@ enum HistogramQuantile {
     static func ordered(
         _ buckets: [ClassicBucket]
     ) -> (buckets: [ClassicBucket], mending: MonotonicityMending?)? {
-        var joined: [ClassicBucket] = []
-        for bucket in buckets.sorted(by: { $0.upper < $1.upper }) {
-            if let last = joined.indices.last, joined[last].upper == bucket.upper {
-                joined[last].count += bucket.count
-            } else {
-                joined.append(bucket)
-            }
-        }
-        guard let last = joined.last, last.upper == .infinity else { return nil }
+        guard var joined = joined(buckets) else { return nil }
         var mending: MonotonicityMending?
         var former = joined[0].count
         for place in joined.indices.dropFirst() {
@@ -178,6 +174,20 @@ enum HistogramQuantile {
             }
         }
         return (joined, mending)
+    }
+
+    /// Puts buckets in order and joins equal ones.
+    /// - Returns: `nil` where there is no `+Inf` bucket.
+    static func joined(_ buckets: [ClassicBucket]) -> [ClassicBucket]? {
+        var joined: [ClassicBucket] = []
+        for bucket in buckets.sorted(by: { $0.upper < $1.upper }) {
+            if let last = joined.indices.last, joined[last].upper == bucket.upper {
+                joined[last].count += bucket.count
+            } else {
+                joined.append(bucket)
+            }
+        }
+        return joined.last?.upper == .infinity ? joined : nil
     }
 
     /// A difference that floating-point sums make by themselves: a trillionth.
@@ -210,7 +220,8 @@ enum HistogramQuantile {
         return start + (buckets[place].upper - start) * (rank / count)
     }
 
-    /// The part of a classic histogram's observations between two values.
+    /// The part of a classic histogram's observations between two values; counts that fall are taken as
+    /// they are.
     static func fraction(
         _ lower: Double, _ upper: Double, of buckets: [ClassicBucket]
     ) -> Double {
@@ -233,6 +244,6 @@ enum HistogramQuantile {
             }
             return total
         }
-        return (rank(of: upper) - rank(of: lower)) / total
+        return (min(rank(of: upper), total) - min(rank(of: lower), total)) / total
     }
 }
