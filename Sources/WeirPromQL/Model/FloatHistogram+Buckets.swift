@@ -4,9 +4,9 @@ typealias SparseBuckets = ContiguousArray<(index: Int, count: Double)>
 extension FloatHistogram {
     /// One bucket with its bounds.
     public struct Bucket: Sendable {
-        /// Its lower bound.
+        /// The lower bound.
         public var lower: Double
-        /// Its upper bound.
+        /// The upper bound.
         public var upper: Double
         /// Whether the lower bound lies in it.
         public var includesLower: Bool
