@@ -87,7 +87,7 @@ import WeirTesting
             ("load 5m\n  {a=\"b\" 1", 2, "`,` or `}`"),
             ("load 5m\n  m {{count:1", 2, "has no end"), ("load 5m\n  m {{cuont:1}}", 2, "no key"),
             ("load 5m\n  m {{count:x}}", 2, "not a number"),
-            ("load 5m\n  m {{schema:20}}", 2, "do not fit together"),
+            ("load 5m\n  m {{schema:20}}", 2, "schema 20 is neither in -4...8 nor -53"),
             ("load 5m\n  m {{buckets:[1 2}}", 2, "has no end"),
             ("load 5m\n  m@st 1m\n  n 1", 3, "another series"),
             ("load 5m\n  m@st 1\n  m 1", 2, "not a duration"),
