@@ -49,7 +49,7 @@ let package = Package(
             name: "WeirTesting",
             dependencies: [
                 "CShims", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
-                "WeirParse", "WeirPipeline", "WeirPlugins",
+                "WeirParse", "WeirPipeline", "WeirPlugins", "WeirPromQL",
             ], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
@@ -71,8 +71,7 @@ let package = Package(
             name: "weir-bench",
             dependencies: [
                 "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
-                "WeirPipeline",
-                "WeirPlugins", "WeirTesting",
+                "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
             ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
@@ -95,7 +94,7 @@ let package = Package(
             "WeirPlugins",
             dependencies: [
                 "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
-                "WeirPipeline", "WeirStore",
+                "WeirPipeline", "WeirPromQL", "WeirStore",
             ])
         + module(
             "WeirAgent",

@@ -31,9 +31,11 @@ public final class Agent: Sendable {
     /// - Parameter former: The agent in whose place it comes by ``takeOver(from:)``; outputs that
     ///   have not changed are kept.
     /// - Parameter checkpoint: What keeps counted series over restarts of the process.
+    /// - Parameter samples: The way of samples into the process's history.
     public init(
         _ configuration: PipelineConfiguration, registry: Registry, files: any ConfigFiles,
-        logger: Logger, former: Agent? = nil, checkpoint: SeriesCheckpoint? = nil
+        logger: Logger, former: Agent? = nil, checkpoint: SeriesCheckpoint? = nil,
+        samples: SampleIntake = SampleIntake()
     ) throws(ConfigurationError) {
         if configuration.diagnostics.hasErrors {
             throw ConfigurationError(configuration.diagnostics)
@@ -64,6 +66,12 @@ public final class Agent: Sendable {
             registry: registry, refusals: deadLetter, outputByteLimit: system.bufferByteLimit,
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
         context.checkpoint = checkpoint
+        context.listenLog = { [logger] component, address in
+            logger.info(
+                "source takes samples", metadata: ["address": "\(address)", "id": "\(component)"])
+        }
+        context.samples = samples
+        context.keepsSamples = historyOptions != nil
         series = context.series
         components = context.components
         var builder = PipelineBuilder(configuration, context: context, former: kept)

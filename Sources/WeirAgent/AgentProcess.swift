@@ -27,6 +27,7 @@ public final class AgentProcess {
     private let registry = Registry()
     private let logger: Logger
     private let checkpoint: SeriesCheckpoint
+    private let samples = SampleIntake()
     private let reloads: Counter
     private let refusedReloads: Counter
     private var server: AdminServer?
@@ -106,11 +107,12 @@ public final class AgentProcess {
     /// Begins to keep the node's own metrics, if the configuration says so.
     private func startHistory(_ agent: Agent) {
         history?.stop()
+        samples.close()
         let reports = AgentReports(logger)
         history = agent.historyOptions.map {
             MetricsHistory(registry, $0, clock: SystemClock()) { reports.history($0, $1) }
         }
-        history?.start()
+        history?.start(opening: samples)
     }
 
     private func startServer(_ agent: Agent) throws(ComponentError) -> AdminServer {
@@ -130,7 +132,7 @@ public final class AgentProcess {
             do throws(ConfigurationError) {
                 let agent = try Agent(
                     configuration, registry: registry, files: files, logger: logger,
-                    former: former, checkpoint: checkpoint)
+                    former: former, checkpoint: checkpoint, samples: samples)
                 report(diagnostics)
                 return Running(agent: agent, configuration: configuration)
             } catch {
@@ -183,7 +185,7 @@ public final class AgentProcess {
         do {
             let agent = try Agent(
                 configuration, registry: registry, files: files, logger: logger,
-                checkpoint: checkpoint)
+                checkpoint: checkpoint, samples: samples)
             try agent.start()
             return Running(agent: agent, configuration: configuration)
         } catch {

@@ -8,7 +8,9 @@ import WeirPipeline
 public enum PluginCatalog {
     /// The catalogue that configurations are checked against.
     public static let catalog = ComponentCatalog(
-        [TailSource.declaration, PrometheusSource.declaration]
+        [
+            TailSource.declaration, PrometheusSource.declaration, RemoteWriteSource.declaration,
+        ]
             + PrometheusMonitors.declarations
             + [
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
@@ -31,10 +33,24 @@ public enum PluginCatalog {
     ) throws(SectionError) -> any Source {
         switch section.type {
         case "prometheus": return try PrometheusSource(section, context: context)
+        case "prometheus_remote_write":
+            try checkHistory(section, context)
+            return try RemoteWriteSource(section, name: name, context: context)
         case "prometheus_monitor", "prometheus_output_monitor", "prometheus_tail_monitor":
             return try PrometheusMonitors.source(section, context: context)
         default: return try tail(section, name: name, sink: sink, context: context)
         }
+    }
+
+    /// Refuses a source of samples where nothing keeps them.
+    private static func checkHistory(
+        _ section: Section, _ context: PluginContext
+    ) throws(SectionError) {
+        guard !context.keepsSamples else { return }
+        throw SectionError(
+            section.element.location,
+            "`@type \(section.type)` has nowhere to put its samples: `history_interval` is 0",
+            help: "set `history_interval` in `<system>` to 15s, or remove this source")
     }
 
     private static func tail(

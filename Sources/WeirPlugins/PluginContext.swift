@@ -15,6 +15,10 @@ public struct PluginContext: Sendable {
     public var series: SeriesCatalog
     /// Keeps what is counted in step with the positions of the logs.
     public var checkpoint: SeriesCheckpoint?
+    /// The way of samples into the history that queries read.
+    public var samples = SampleIntake()
+    /// Whether such a history is kept.
+    public var keepsSamples = true
     /// The components that others may ask how they are.
     public var components = ObservedComponents()
     /// Time.
@@ -25,6 +29,8 @@ public struct PluginContext: Sendable {
     public var outputByteLimit: Int
     /// Where happenings in outputs are told.
     public var outputLog: @Sendable (OutputReport) -> Void
+    /// Where sources of samples tell where they listen, with the component's name.
+    public var listenLog: @Sendable (_ component: String, _ address: String) -> Void = { _, _ in }
     /// Where happenings of followed files are told.
     public var tailLog: @Sendable (TailReport) -> Void
 

@@ -218,7 +218,7 @@ struct Road {
     }
 
     /// `RssAnon` and `VmRSS` of a process, in kilobytes.
-    private static func memory(_ pid: pid_t) -> (anonymous: Int, resident: Int) {
+    static func memory(_ pid: pid_t) -> (anonymous: Int, resident: Int) {
         guard let bytes = AtomicFile.procText("/proc/\(pid)/status") else { return (0, 0) }
         func value(_ name: String) -> Int {
             guard let range = bytes.firstRange(of: "\(name):") else { return 0 }
@@ -237,7 +237,8 @@ struct Road {
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 
-    private static func rounded(_ number: Double) -> String {
+    /// A number with two decimals.
+    static func rounded(_ number: Double) -> String {
         let hundredths = Int((number * 100).rounded())
         let rest = hundredths % 100
         return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"

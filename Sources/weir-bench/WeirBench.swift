@@ -18,11 +18,13 @@ enum WeirBench {
             _ = write(STDOUT_FILENO, text.pointer, text.count)
         case "stages": Stages().run()
         case "series": try series()
+        case "queries": try QueryRows.run()
         case "road", nil:
             if arguments.isEmpty {
                 Stages().run()
                 try series()
             }
+            if arguments.isEmpty { try QueryRows.run() }
             let lineCount = arguments.dropFirst().first.flatMap { Int($0) } ?? 1_000_000
             try Road(lineCount: lineCount).run(weir: TestPrograms.weir)
         default: usage()
@@ -36,6 +38,6 @@ enum WeirBench {
     }
 
     private static func usage() {
-        print("weir-bench [stages | series | road [LINES] | generate LINES json|text]")
+        print("weir-bench [stages | series | queries | road [LINES] | generate LINES json|text]")
     }
 }

@@ -3,6 +3,7 @@ import WeirCore
 import WeirHost
 import WeirMetrics
 import WeirPipeline
+import WeirPlugins
 import WeirPromQL
 
 /// The history of the node's own metrics: everything that `/metrics` shows, sampled again and again into a
@@ -37,8 +38,7 @@ public final class MetricsHistory: Sendable {
     private let registry: Registry
     private let clock: any PipelineClock
     private let state = Monitor(State())
-    private let refused: [AppendOutcome: Counter]
-    private let refusedSeries: Counter
+    private let counters: SampleCounters
 
     private struct State {
         var isStopping = false
@@ -71,19 +71,7 @@ public final class MetricsHistory: Sendable {
         options.delaysNameRemoval = wanted.allowsExperiments
         self.options = options
         parserOptions = wanted.allowsExperiments ? .everything : ParserOptions()
-        let description = MetricDescription(
-            "weir_history_refused_samples_total",
-            "Samples of the node's own metrics that its history could not keep.")
-        var refused: [AppendOutcome: Counter] = [:]
-        for outcome in AppendOutcome.allCases {
-            guard let reason = outcome.refusal else { continue }
-            refused[outcome] = registry.counter(description, [Label("reason", reason)])
-        }
-        self.refused = refused
-        refusedSeries = registry.counter(
-            MetricDescription(
-                "weir_history_refused_series_total",
-                "Series of a sampling that the history has no room for."))
+        counters = SampleCounters(registry, origin: "self")
     }
 
     /// Samples everything once.
@@ -94,19 +82,20 @@ public final class MetricsHistory: Sendable {
         store.advance(to: milliseconds)
         _ = sampler.sample(now: now) { request in
             let report = request.body.withUnsafeBytes { feed.take($0) }
-            for (outcome, count) in report?.refused ?? [:] { refused[outcome]?.add(count) }
-            refusedSeries.add(report?.refusedSeries ?? 0)
+            if let report { counters.note(report) }
         }
         store.expire(now: milliseconds)
     }
 
     /// Samples on a thread of its own until it is stopped.
-    public func start() {
+    /// - Parameter intake: Opened for others when the file's samples are there again.
+    public func start(opening intake: SampleIntake = SampleIntake()) {
         state.withLock { $0.isRunning = true }
         WorkerThread.start("weir-history") { [self] in
             let sampler = RemoteWriteSampler(registry, RemoteWriteSampler.Options())
             let feed = SampleFeed(store)
             restore()
+            intake.open(store)
             var due = clock.monotonicNanoseconds
             var snapshotDue = due &+ snapshotInterval.nanoseconds
             while true {

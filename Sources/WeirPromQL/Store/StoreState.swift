@@ -194,7 +194,8 @@ struct StoreState: Sendable {
         let limit = limits.histogramBucketLimit
         guard histogram.positiveSpans.count <= limit, histogram.negativeSpans.count <= limit,
             histogram.customBounds.count <= limit,
-            let counts = HistogramChunk.Layout(histogram).bucketCounts(limit: limit)
+            let counts = HistogramChunk.Layout(histogram).bucketCounts(limit: limit),
+            histogram.isValid
         else { return false }
         return counts.positive == histogram.positiveBuckets.count
             && counts.negative == histogram.negativeBuckets.count

@@ -1,20 +1,21 @@
 import Glibc
 import WeirCore
 import WeirHost
-import WeirTesting
 
 /// A real Prometheus of a test, in a folder of its own.
-final class RunningPrometheus {
+public final class RunningPrometheus {
     private let folder: ScratchFolder
     private let program: String
     private let options: [String]
     private var process: ChildProcess
+    /// Its number as a process.
+    public var pid: pid_t { process.pid }
     private let client = HTTPClient()
     /// The port that it listens on, also after a restart.
-    private(set) var port = 0
+    public private(set) var port = 0
 
     /// Starts it with a configuration and further options.
-    init?(
+    public init?(
         _ program: String, config: String, _ folder: ScratchFolder, options: [String] = []
     ) throws {
         self.folder = folder
@@ -41,14 +42,14 @@ final class RunningPrometheus {
     }
 
     /// Ends it in good order.
-    func stop() {
+    public func stop() {
         process.signal(SIGTERM)
         process.wait()
     }
 
     /// Starts it again at the same port.
     /// - Returns: Whether it is there again.
-    func restart() throws -> Bool {
+    public func restart() throws -> Bool {
         process = try Self.start(program, folder, options, port: port)
         return waitUntilItListens() != nil
     }
@@ -79,7 +80,7 @@ final class RunningPrometheus {
     }
 
     /// What the API answers: the value of `data`.
-    func ask(_ path: String) -> Value? {
+    public func ask(_ path: String) -> Value? {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         guard
             let answer = try? client.send(
@@ -90,7 +91,7 @@ final class RunningPrometheus {
     }
 
     /// What the API answers, an error as well.
-    func answer(_ path: String) -> Record? {
+    public func answer(_ path: String) -> Record? {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         guard
             (try? client.send(
@@ -101,7 +102,7 @@ final class RunningPrometheus {
 
     /// Gives it a request of remote write.
     /// - Returns: The status of the answer.
-    func write(_ body: [UInt8]) -> Int? {
+    public func write(_ body: [UInt8]) -> Int? {
         body.withUnsafeBytes { body in
             try? client.send(
                 "POST", "http://127.0.0.1:\(port)/api/v1/write",
@@ -114,7 +115,7 @@ final class RunningPrometheus {
     }
 
     /// The series that an instant query finds.
-    func query(_ expression: String) -> [Record] {
+    public func query(_ expression: String) -> [Record] {
         guard
             case .array(let found)? = ask("query?query=\(Self.escaped(expression))")?
                 .object?["result"]
@@ -123,7 +124,7 @@ final class RunningPrometheus {
     }
 
     /// The numbers that an instant query finds, by the values of some labels.
-    func numbers(_ expression: String, by labels: [String]) -> [[String]: Double] {
+    public func numbers(_ expression: String, by labels: [String]) -> [[String]: Double] {
         var numbers: [[String]: Double] = [:]
         for series in query(expression) {
             let metric = series["metric"]?.object ?? Record()
@@ -139,7 +140,7 @@ final class RunningPrometheus {
     }
 
     /// Asks until so many series are found.
-    func wait(for expression: String, count: Int, seconds: UInt64 = 60) -> Bool {
+    public func wait(for expression: String, count: Int, seconds: UInt64 = 60) -> Bool {
         let clock = SystemClock()
         let start = clock.monotonicNanoseconds
         while clock.monotonicNanoseconds - start < seconds * 1_000_000_000 {
@@ -148,7 +149,8 @@ final class RunningPrometheus {
         return false
     }
 
-    static func escaped(_ text: String) -> String {
+    /// A text as a part of a query of an address.
+    public static func escaped(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF")
         return text.utf8.map { byte in
             let isPlain = (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x5f
