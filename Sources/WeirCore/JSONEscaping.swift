@@ -50,11 +50,19 @@ func appendEscape(of byte: UInt8, to buffer: inout ByteBuffer) {
 
 /// Appends a string with JSON's escapes, without quotes.
 public func appendEscaped(_ string: String, to buffer: inout ByteBuffer) {
-    for byte in string.utf8 {
-        if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+    var string = string
+    string.withUTF8 { bytes in
+        guard let base = bytes.baseAddress else { return }
+        var start = 0
+        for place in 0..<bytes.count {
+            let byte = bytes[place]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+                continue
+            }
+            buffer.append(base + start, place &- start)
             appendEscape(of: byte, to: &buffer)
-        } else {
-            buffer.append(byte: byte)
+            start = place &+ 1
         }
+        buffer.append(base + start, bytes.count &- start)
     }
 }

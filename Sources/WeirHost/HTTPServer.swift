@@ -49,6 +49,7 @@ public final class HTTPServer: Sendable {
         /// The bytes behind the head.
         public enum Body {
             case text(String)
+            case bytes([UInt8])
             /// Sent in pieces, each made when the client has taken the one before.
             case pieces(any ResponseBody)
         }
@@ -62,6 +63,15 @@ public final class HTTPServer: Sendable {
         /// The body.
         public var body: Body
 
+        /// The body as a text, unless it is made while it is sent.
+        public var text: String? {
+            switch body {
+            case .text(let text): text
+            case .bytes(let bytes): String(decoding: bytes, as: UTF8.self)
+            case .pieces: nil
+            }
+        }
+
         /// An answer by its parts.
         public init(
             status: Int, contentType: String = "text/plain; charset=utf-8",
@@ -71,6 +81,17 @@ public final class HTTPServer: Sendable {
             self.contentType = contentType
             self.headers = headers
             self.body = .text(body)
+        }
+
+        /// An answer of bytes.
+        public init(
+            status: Int, contentType: String, headers: [(name: String, value: String)] = [],
+            bytes: [UInt8]
+        ) {
+            self.status = status
+            self.contentType = contentType
+            self.headers = headers
+            body = .bytes(bytes)
         }
 
         /// An answer whose body is made while it is sent.
@@ -248,13 +269,17 @@ private final class RequestHandler: ChannelInboundHandler {
         var text: NIOCore.ByteBuffer?
         switch response.body {
         case .text(let body):
-            let bytes = context.channel.allocator.buffer(string: body)
-            headers.add(name: "Content-Length", value: "\(bytes.readableBytes)")
-            if !isHead { text = bytes }
+            text = context.channel.allocator.buffer(string: body)
+        case .bytes(let body):
+            text = context.channel.allocator.buffer(bytes: body)
         case .pieces(let body):
             // The end of a body without a length is the end of the connection in HTTP/1.0.
             if request.version.isBefore11 { keepsAlive = false }
             if !isHead { pieces = body }
+        }
+        if let whole = text {
+            headers.add(name: "Content-Length", value: "\(whole.readableBytes)")
+            if isHead { text = nil }
         }
         if !keepsAlive { headers.add(name: "Connection", value: "close") }
         let head = HTTPResponseHead(

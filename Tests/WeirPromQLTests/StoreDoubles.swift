@@ -64,10 +64,17 @@ extension FloatHistogram {
         var histogram = former ?? FloatHistogram()
         if former == nil || random.once(in: 8) {
             histogram.schema = random.once(in: 6) ? customSchema : Int32(random.number(-4...8))
-            histogram.zeroThreshold = random.pick([0, 0x1p-128, 0.001])
-            histogram.positiveSpans = spans(&random)
-            histogram.negativeSpans = random.once(in: 2) ? spans(&random) : []
-            histogram.customBounds = histogram.usesCustomBounds ? [0.1, 1, 5] : []
+            if histogram.usesCustomBounds {
+                histogram.customBounds = [0.1, 1, 5]
+                histogram.positiveSpans = [Span(offset: 0, length: UInt32(random.number(0...4)))]
+                histogram.negativeSpans = []
+                (histogram.zeroThreshold, histogram.zeroCount) = (0, 0)
+            } else {
+                histogram.customBounds = []
+                histogram.zeroThreshold = random.pick([0, 0x1p-128, 0.001])
+                histogram.positiveSpans = spans(&random)
+                histogram.negativeSpans = random.once(in: 2) ? spans(&random) : []
+            }
             histogram.positiveBuckets = counts(histogram.positiveSpans)
             histogram.negativeBuckets = counts(histogram.negativeSpans)
         }
@@ -78,7 +85,9 @@ extension FloatHistogram {
             return isWhole ? value.rounded() + step : value + step / 7
         }
         histogram.count = grown(histogram.count, &random)
-        histogram.zeroCount = grown(histogram.zeroCount, &random)
+        if !histogram.usesCustomBounds {
+            histogram.zeroCount = grown(histogram.zeroCount, &random)
+        }
         histogram.sum = Double.random(in: -1e3...1e6, using: &random)
         for index in histogram.positiveBuckets.indices {
             histogram.positiveBuckets[index] = grown(histogram.positiveBuckets[index], &random)
@@ -91,8 +100,10 @@ extension FloatHistogram {
     }
 
     private static func spans(_ random: inout SeededGenerator) -> [Span] {
-        (0..<random.number(0...4)).map { _ in
-            Span(offset: Int32(random.number(-9...9)), length: UInt32(random.number(0...5)))
+        (0..<random.number(0...4)).map { place in
+            Span(
+                offset: Int32(random.number((place == 0 ? -9 : 0)...9)),
+                length: UInt32(random.number(0...5)))
         }
     }
 

@@ -257,7 +257,7 @@ struct QueryAPI: Sendable {
         buffer.append("}")
         return HTTPServer.Response(
             status: 200, contentType: "application/json",
-            body: String(decoding: buffer.bytes, as: UTF8.self))
+            bytes: Array(buffer.bytes))
     }
 
     private static func refusal(_ refusal: QueryRefusal) -> HTTPServer.Response {
@@ -267,6 +267,6 @@ struct QueryAPI: Sendable {
         buffer.append("}")
         return HTTPServer.Response(
             status: refusal.status, contentType: "application/json",
-            body: String(decoding: buffer.bytes, as: UTF8.self))
+            bytes: Array(buffer.bytes))
     }
 }

@@ -54,7 +54,9 @@ public enum ResultWriter {
 
     /// Appends a text in quotes.
     public static func append(_ text: String, to buffer: inout ByteBuffer) {
-        JSONValueWriter.append(.string(text), to: &buffer)
+        buffer.append("\"")
+        appendEscaped(text, to: &buffer)
+        buffer.append("\"")
     }
 
     private static func appendVectorPoint(_ points: [ResultPoint], _ buffer: inout ByteBuffer) {

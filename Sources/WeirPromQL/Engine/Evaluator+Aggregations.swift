@@ -19,23 +19,24 @@ extension Evaluator {
     private func foldedRows(
         _ aggregation: Aggregation, _ steps: Steps, _ consume: RowConsumer
     ) throws(QueryError) {
-        var groups = GroupTable(Grouping(aggregation, symbols))
-        var folds: [Fold] = []
+        var groups = GroupTable(aggregation, symbols)
+        var folds = FoldTable(aggregation.operation, stepCount: steps.count)
         let remarks = Remarks(self, at: aggregation.expression.range)
         try rows(aggregation.expression, steps) { row throws(QueryError) in
             let (place, isNew) = groups.place(of: row)
             if isNew {
                 try self.hold(steps.count)
-                folds.append(Fold(aggregation.operation, stepCount: steps.count))
+                folds.addGroup()
             }
             remarks.labels = row.labels
-            folds[place].add(row, remarks)
+            folds.add(row, to: place, remarks)
         }
-        for place in folds.indices {
-            var row = SeriesRow(labels: groups.labels[place], stepCount: steps.count)
+        var row = SeriesRow(labels: LabelSet(), stepCount: steps.count)
+        for place in 0..<groups.count {
+            row.clear(labels: groups.labels[place], stepCount: steps.count)
             row.dropsName = groups.dropsName[place]
             remarks.labels = row.labels
-            folds[place].finish(into: &row, remarks)
+            folds.finish(place, into: &row, remarks)
             release(steps.count)
             if row.hasSamples { try consume(&row) }
         }
@@ -51,7 +52,7 @@ extension Evaluator {
             Remarks(self, at: aggregation.parameter?.range ?? aggregation.expression.range)
                 .warnOfQuantile(fraction)
         }
-        var groups = GroupTable(Grouping(aggregation, symbols))
+        var groups = GroupTable(aggregation, symbols)
         var values: [[ContiguousArray<Double>]] = []
         let remarks = Remarks(self, at: aggregation.expression.range)
         try rows(aggregation.expression, steps) { row throws(QueryError) in
@@ -96,8 +97,8 @@ extension Evaluator {
             throw QueryError("invalid label name \"\"")
         }
         let label = symbols.symbol(for: name)
-        let grouping = Grouping(aggregation, symbols)
-        var places: [LabelSet: Int] = [:]
+        let grouping = LabelProjection(aggregation, symbols)
+        var table = LabelSetTable()
         var counted: [SeriesRow] = []
         try rows(aggregation.expression, steps) { row throws(QueryError) in
             let group = grouping.labels(of: row.labels)
@@ -105,10 +106,9 @@ extension Evaluator {
                 let text = row.histogram(at: step).map { $0.text } ?? GoText.plain(row.floats[step])
                 let labels = self.symbols.setting(
                     label, to: self.symbols.symbol(for: text), in: group)
-                let place = places[labels] ?? counted.count
-                if place == counted.count {
+                let (place, isNew) = table.place(of: labels)
+                if isNew {
                     try self.hold(steps.count)
-                    places[labels] = place
                     counted.append(SeriesRow(labels: labels, stepCount: steps.count))
                 }
                 if row.dropsName { counted[place].dropsName = true }

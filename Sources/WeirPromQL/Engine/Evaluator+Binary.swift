@@ -69,39 +69,40 @@ extension Evaluator {
         _ binary: BinaryExpression, _ steps: Steps, _ consume: RowConsumer
     ) throws(QueryError) {
         let matching = binary.matching ?? VectorMatching(cardinality: .manyToMany)
-        let signer = Signer(matching, symbols)
-        if binary.operation == .or { return try unionRows(binary, signer, steps, consume) }
-        // At which steps the right side has a series, by signature.
-        var present: [LabelSet: ContiguousArray<Bool>] = [:]
+        let projection = LabelProjection(matching, symbols)
+        if binary.operation == .or { return try unionRows(binary, projection, steps, consume) }
+        // At which steps the right side has a series.
+        var present = PresenceTable(projection, steps)
         try rows(binary.right, steps) { row throws(QueryError) in
-            let signature = signer.signature(row.labels)
-            if present[signature] == nil { try self.hold(steps.count / 8 + 1) }
-            Self.mark(&present[signature, default: Self.none(steps)], row)
+            if present.mark(row) { try self.hold(steps.count / 8 + 1) }
         }
         let isAnd = binary.operation == .and
         try rows(binary.left, steps) { row throws(QueryError) in
-            guard let marks = present[signer.signature(row.labels)] else {
+            guard let place = present.place(of: row) else {
                 if !isAnd { try consume(&row) }
                 return
             }
-            for step in 0..<steps.count where marks[step] != isAnd { row.remove(at: step) }
+            for step in 0..<steps.count where present.has(place, step) != isAnd {
+                row.remove(at: step)
+            }
             if row.hasSamples { try consume(&row) }
         }
     }
 
     private func unionRows(
-        _ binary: BinaryExpression, _ signer: Signer, _ steps: Steps, _ consume: RowConsumer
+        _ binary: BinaryExpression, _ projection: LabelProjection, _ steps: Steps,
+        _ consume: RowConsumer
     ) throws(QueryError) {
-        var present: [LabelSet: ContiguousArray<Bool>] = [:]
+        var present = PresenceTable(projection, steps)
         let merger = RowMerger()
         try rows(binary.left, steps) { row throws(QueryError) in
             try self.hold(steps.count)
-            Self.mark(&present[signer.signature(row.labels), default: Self.none(steps)], row)
+            _ = present.mark(row)
             try merger.add(row)
         }
         try rows(binary.right, steps) { row throws(QueryError) in
-            if let marks = present[signer.signature(row.labels)] {
-                for step in 0..<steps.count where marks[step] { row.remove(at: step) }
+            if let place = present.place(of: row) {
+                for step in 0..<steps.count where present.has(place, step) { row.remove(at: step) }
                 if !row.hasSamples { return }
             }
             try self.hold(steps.count)
@@ -109,37 +110,36 @@ extension Evaluator {
         }
         try merger.finish(consume)
     }
-
-    private static func none(_ steps: Steps) -> ContiguousArray<Bool> {
-        ContiguousArray(repeating: false, count: steps.count)
-    }
-
-    private static func mark(_ marks: inout ContiguousArray<Bool>, _ row: SeriesRow) {
-        for step in marks.indices where row.isPresent(at: step) { marks[step] = true }
-    }
 }
 
-/// The labels by which series of two vectors find each other.
-struct Signer {
-    private let names: Set<Symbol>
-    private let isOn: Bool
+/// At which steps a vector has series, by the labels that count.
+private struct PresenceTable {
+    private let projection: LabelProjection
+    private let stepCount: Int
+    private var table = LabelSetTable()
+    private var isPresent: ContiguousArray<Bool> = []
 
-    init(_ matching: VectorMatching, _ symbols: QuerySymbols) {
-        names = Set(matching.labels.map { symbols.symbol(for: $0) })
-        isOn = matching.isOn
+    init(_ projection: LabelProjection, _ steps: Steps) {
+        self.projection = projection
+        stepCount = steps.count
     }
 
-    /// The part of a series' labels that counts.
-    func signature(_ labels: LabelSet) -> LabelSet {
-        isOn
-            ? labels.filter { names.contains($0) }
-            : labels.filter { $0 != .metricName && !names.contains($0) }
+    /// Notes a series' samples.
+    /// - Returns: Whether its labels are new.
+    mutating func mark(_ row: SeriesRow) -> Bool {
+        let (place, isNew) = table.place(of: row.labels, by: projection)
+        if isNew { for _ in 0..<stepCount { isPresent.append(false) } }
+        for step in 0..<stepCount where row.isPresent(at: step) {
+            isPresent[place &* stepCount &+ step] = true
+        }
+        return isNew
     }
 
-    /// The labels of a one-to-one match's result.
-    func result(_ labels: LabelSet) -> LabelSet {
-        labels.filter { names.contains($0) == isOn }
-    }
+    /// The place of a series' labels, if there are any such.
+    func place(of row: SeriesRow) -> Int? { table.existingPlace(of: row.labels, by: projection) }
+
+    /// Whether there is a sample at a step.
+    func has(_ place: Int, _ step: Int) -> Bool { isPresent[place &* stepCount &+ step] }
 }
 
 /// A binary operator between two samples.

@@ -11,8 +11,9 @@ extension Evaluator {
         var after: Int64
     }
 
-    /// Takes one series of a range vector: its labels, whether its name goes, and its samples.
-    typealias SeriesConsumer = (LabelSet, Bool, borrowing SampleBuffer) throws(QueryError) -> Void
+    /// Takes one series of a range vector: its labels, whether its name goes, and its samples, which it gives
+    /// back.
+    typealias SeriesConsumer = (LabelSet, Bool, inout SampleBuffer) throws(QueryError) -> Void
 
     /// How the windows of a range vector lie.
     func frame(of expression: Expression, _ steps: Steps) throws(QueryError) -> Frame {
@@ -59,7 +60,7 @@ extension Evaluator {
                 if buffer.isEmpty { continue }
                 let count = buffer.floats.count + buffer.histograms.count
                 try hold(count)
-                try consume(one.labels, false, buffer)
+                try consume(one.labels, false, &buffer)
                 release(count)
             }
         case .subquery(let subquery):
@@ -107,7 +108,7 @@ extension Evaluator {
             }
             if buffer.isEmpty { return }
             try self.hold(inner.count)
-            try consume(row.labels, row.dropsName, buffer)
+            try consume(row.labels, row.dropsName, &buffer)
             self.release(inner.count)
         }
     }
@@ -128,17 +129,21 @@ extension Evaluator {
         }
         let remarks = Remarks(self, at: argument.range)
         let merger = keepsName ? nil : nameDropMerger(of: argument, refusesEqualLabels: true)
+        var names = CounterNames()
+        let isRate = call.function.name == "rate" || call.function.name == "increase"
         var row = SeriesRow(labels: LabelSet(), stepCount: steps.count)
+        var window = Window(length: frame.length, edge: frame.edge)
+        window.parameters = ContiguousArray(repeating: 0, count: parameters.count)
         try series(argument, frame, steps) { labels, dropsName, buffer throws(QueryError) in
             row.clear(labels: labels, stepCount: steps.count)
             row.dropsName = dropsName
             remarks.labels = labels
-            Self.slide(over: buffer, frame, steps, parameters, kernel, remarks, into: &row)
+            swap(&window.buffer, &buffer)
+            Self.slide(&window, frame, steps, parameters, kernel, remarks, into: &row)
+            swap(&window.buffer, &buffer)
             if let failure = remarks.failure { throw failure }
             if !row.hasSamples { return }
-            if call.function.name == "rate" || call.function.name == "increase" {
-                self.remarkOnName(row, remarks)
-            }
+            if isRate { names.check(row, self, remarks) }
             if !keepsName { self.dropName(&row) }
             if let merger { try merger.add(row) } else { try consume(&row) }
         }
@@ -154,14 +159,12 @@ extension Evaluator {
 
     /// Calls the kernel at each step with the window's samples.
     private static func slide(
-        over buffer: borrowing SampleBuffer, _ frame: Frame, _ steps: Steps,
+        _ window: inout Window, _ frame: Frame, _ steps: Steps,
         _ parameters: [ContiguousArray<Double>], _ kernel: WindowKernel, _ remarks: Remarks,
         into row: inout SeriesRow
     ) {
-        var window = Window(buffer: copy buffer, length: frame.length, edge: frame.edge)
-        if !parameters.isEmpty {
-            window.parameters = ContiguousArray(repeating: 0, count: parameters.count)
-        }
+        window.floats = 0..<0
+        window.histograms = 0..<0
         for step in 0..<steps.count {
             window.stepTime = steps[step]
             window.end = frame.place.reference(window.stepTime)
@@ -197,18 +200,6 @@ extension Evaluator {
         return lower..<upper
     }
 
-    /// Says that a name is not a counter's.
-    private func remarkOnName(_ row: SeriesRow, _ remarks: Remarks) {
-        guard row.floats.contains(where: SeriesRow.isPresent) else { return }
-        let name = metricName(row.labels)
-        if name.isEmpty || ["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) {
-            return
-        }
-        remarks.inform(
-            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
-                + GoText.quoted(name))
-    }
-
     /// The samples of a range vector at one time, for a query that asks for nothing else.
     func matrix(_ expression: Expression, _ steps: Steps) throws(QueryError) -> [ResultSeries] {
         let frame = try frame(of: expression, steps)
@@ -222,6 +213,24 @@ extension Evaluator {
         }
         all.sort { symbols.isBefore($0.labels, $1.labels) }
         return all.map { ResultSeries(labels: symbols.pairs(of: $0.labels), points: $0.points) }
+    }
+}
+
+/// Says of names that are not a counter's, each looked at once.
+private struct CounterNames {
+    private var last: Symbol?
+
+    mutating func check(_ row: borrowing SeriesRow, _ evaluator: Evaluator, _ remarks: Remarks) {
+        let symbol = row.labels.value(of: .metricName)
+        if symbol == last || !row.floats.contains(where: SeriesRow.isPresent) { return }
+        last = symbol
+        let name = evaluator.symbols.text(of: symbol)
+        if name.isEmpty || ["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) {
+            return
+        }
+        remarks.inform(
+            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+                + GoText.quoted(name))
     }
 }
 

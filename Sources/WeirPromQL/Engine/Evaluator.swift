@@ -231,7 +231,7 @@ final class Evaluator {
 /// Joins series with equal labels, in the order in which the first of each came.
 final class RowMerger {
     private let refusesEqualLabels: Bool
-    private var places: [LabelSet: Int] = [:]
+    private var table = LabelSetTable()
     private var all: [SeriesRow] = []
 
     /// - Parameter refusesEqualLabels: Whether equal labels are an error even where no samples meet.
@@ -240,14 +240,18 @@ final class RowMerger {
     /// Adds a series.
     /// - Throws: Where it has a sample at a step at which one with the same labels has one.
     func add(_ row: SeriesRow) throws(QueryError) {
-        if let place = places[row.labels] {
-            if refusesEqualLabels { throw .duplicateLabelSet }
-            try all[place].merge(row)
-            if row.dropsName { all[place].dropsName = true }
-        } else {
-            places[row.labels] = all.count
-            all.append(row)
-        }
+        let (place, isNew) = table.place(of: row.labels)
+        if isNew { return all.append(row) }
+        if refusesEqualLabels { throw .duplicateLabelSet }
+        try all[place].merge(row)
+        if row.dropsName { all[place].dropsName = true }
+    }
+
+    /// All series, each once.
+    func takeAll() -> [SeriesRow] {
+        let taken = all
+        all = []
+        return taken
     }
 
     /// Hands on what there is.

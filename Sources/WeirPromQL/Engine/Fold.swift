@@ -1,141 +1,139 @@
-/// One group of an aggregation at all steps: what is known of the values so far.
-struct Fold {
+/// The groups of an aggregation at all steps: what is known of the values so far.
+///
+/// A group's values at its steps lie side by side, one group behind the other.
+struct FoldTable {
     private let operation: AggregationOperator
-    /// Sum, mean, extreme or squares, and their rounding errors.
-    private var values: ContiguousArray<Double>
-    private var errors: ContiguousArray<Double>
-    private var counts: ContiguousArray<Double>
-    /// The mean, for deviations.
-    private var means: ContiguousArray<Double> = []
+    private let stepCount: Int
+    /// Sum, extreme or squares of distances.
+    private var values: ContiguousArray<Double> = []
+    /// The sums' rounding errors, or the means of deviations.
+    private var details: ContiguousArray<Double> = []
+    private var counts: ContiguousArray<Double> = []
     private var averages: ContiguousArray<RunningMean> = []
-    private var sums: ContiguousArray<HistogramSum?> = []
-    private var histogramMeans: ContiguousArray<HistogramMean?> = []
-    /// Steps at which floats and histograms met, or histograms that do not fit.
-    private var isVoid: ContiguousArray<Bool> = []
+    /// Histograms are rare; so are places at which something is void.
+    private var sums: [Int: HistogramSum] = [:]
+    private var histogramMeans: [Int: HistogramMean] = [:]
+    /// Places at which floats and histograms met, or histograms that do not fit.
+    private var void: Set<Int> = []
 
     init(_ operation: AggregationOperator, stepCount: Int) {
         self.operation = operation
-        values = ContiguousArray(repeating: 0, count: stepCount)
-        counts = ContiguousArray(repeating: 0, count: stepCount)
-        errors = operation == .sum ? values : []
-        if operation == .avg {
-            averages = ContiguousArray(repeating: RunningMean(), count: stepCount)
-        }
-        if operation == .stddev || operation == .stdvar {
-            means = values
+        self.stepCount = stepCount
+    }
+
+    /// Makes room for one more group.
+    mutating func addGroup() {
+        for _ in 0..<stepCount { counts.append(0) }
+        switch operation {
+        case .avg: for _ in 0..<stepCount { averages.append(RunningMean()) }
+        case .sum, .stddev, .stdvar:
+            for _ in 0..<stepCount {
+                values.append(0)
+                details.append(0)
+            }
+        case .min, .max: for _ in 0..<stepCount { values.append(0) }
+        default: break
         }
     }
 
-    /// Takes a series' values.
-    mutating func add(_ row: SeriesRow, _ remarks: Remarks) {
-        for step in row.floats.indices {
+    /// Takes a series' values into a group.
+    @inline(__always)
+    mutating func add(_ row: borrowing SeriesRow, to group: Int, _ remarks: Remarks) {
+        let base = group &* stepCount
+        for step in 0..<stepCount {
             let value = row.floats[step]
             if SeriesRow.isPresent(value) {
-                add(value, at: step, remarks)
+                add(value, at: base &+ step, remarks)
             } else if let histogram = row.histogram(at: step) {
-                add(histogram, at: step, remarks)
+                add(histogram, at: base &+ step, remarks)
             }
         }
     }
 
     @inline(__always)
-    private mutating func add(_ value: Double, at step: Int, _ remarks: Remarks) {
+    private mutating func add(_ value: Double, at place: Int, _ remarks: Remarks) {
         switch operation {
         case .sum:
-            if !sums.isEmpty, sums[step] != nil { return mix(step, remarks) }
-            Arithmetic.add(value, to: &values[step], error: &errors[step])
+            if !sums.isEmpty, sums[place] != nil { return mix(place, remarks) }
+            Arithmetic.add(value, to: &values[place], error: &details[place])
         case .avg:
-            if !histogramMeans.isEmpty, histogramMeans[step] != nil { return mix(step, remarks) }
-            averages[step].add(value)
+            if !histogramMeans.isEmpty, histogramMeans[place] != nil { return mix(place, remarks) }
+            averages[place].add(value)
         case .min:
-            if counts[step] == 0 || value < values[step] || values[step].isNaN {
-                values[step] = value
+            if counts[place] == 0 || value < values[place] || values[place].isNaN {
+                values[place] = value
             }
         case .max:
-            if counts[step] == 0 || value > values[step] || values[step].isNaN {
-                values[step] = value
+            if counts[place] == 0 || value > values[place] || values[place].isNaN {
+                values[place] = value
             }
         case .stddev, .stdvar:
             // Without compensation, as in Prometheus.
-            let distance = value - means[step]
-            means[step] += distance / (counts[step] + 1)
-            values[step] += distance * (value - means[step])
+            let distance = value - details[place]
+            details[place] += distance / (counts[place] + 1)
+            values[place] += distance * (value - details[place])
         default: break
         }
-        counts[step] += 1
+        counts[place] += 1
     }
 
-    private mutating func add(_ histogram: FloatHistogram, at step: Int, _ remarks: Remarks) {
+    @inline(never)
+    private mutating func add(_ histogram: FloatHistogram, at place: Int, _ remarks: Remarks) {
         switch operation {
-        case .sum:
-            if counts[step] > 0 { return mix(step, remarks) }
-            if sums.isEmpty { sums = ContiguousArray(repeating: nil, count: values.count) }
-            guard sums[step] != nil else {
-                sums[step] = HistogramSum(histogram)
-                return
-            }
+        case .sum, .avg:
+            if counts[place] > 0 { return mix(place, remarks) }
             do throws(HistogramMismatch) {
-                try sums[step]?.add(histogram)
+                if operation == .sum {
+                    guard sums[place] != nil else { return sums[place] = HistogramSum(histogram) }
+                    try sums[place]?.add(histogram)
+                } else {
+                    guard histogramMeans[place] != nil else {
+                        return histogramMeans[place] = HistogramMean(histogram)
+                    }
+                    try histogramMeans[place]?.add(histogram)
+                }
             } catch {
-                void(step)
+                void.insert(place)
                 HistogramRate.warnOfMixedSchemas(remarks)
             }
-        case .avg:
-            if counts[step] > 0 { return mix(step, remarks) }
-            if histogramMeans.isEmpty {
-                histogramMeans = ContiguousArray(repeating: nil, count: values.count)
-            }
-            if histogramMeans[step] == nil {
-                histogramMeans[step] = HistogramMean(histogram)
-            } else {
-                do throws(HistogramMismatch) {
-                    try histogramMeans[step]?.add(histogram)
-                } catch {
-                    void(step)
-                    HistogramRate.warnOfMixedSchemas(remarks)
-                }
-            }
-        case .count, .group: counts[step] += 1
+        case .count, .group: counts[place] += 1
         default:
             remarks.inform("ignored histogram in \(operation.rawValue) aggregation")
         }
     }
 
-    private mutating func mix(_ step: Int, _ remarks: Remarks) {
-        void(step)
+    private mutating func mix(_ place: Int, _ remarks: Remarks) {
+        void.insert(place)
         remarks.warn("encountered a mix of histograms and floats for aggregation")
     }
 
-    private mutating func void(_ step: Int) {
-        if isVoid.isEmpty { isVoid = ContiguousArray(repeating: false, count: values.count) }
-        isVoid[step] = true
-    }
-
-    /// Writes the group's values.
-    func finish(into row: inout SeriesRow, _ remarks: Remarks) {
-        for step in values.indices {
-            if !isVoid.isEmpty, isVoid[step] { continue }
-            if !sums.isEmpty, let sum = sums[step] {
+    /// Writes a group's values.
+    func finish(_ group: Int, into row: inout SeriesRow, _ remarks: Remarks) {
+        let base = group &* stepCount
+        for step in 0..<stepCount {
+            let place = base &+ step
+            if !void.isEmpty, void.contains(place) { continue }
+            if !sums.isEmpty, let sum = sums[place] {
                 sum.remark(remarks)
                 row.set(sum.value.compacted(), at: step)
-            } else if !histogramMeans.isEmpty, let mean = histogramMeans[step] {
+            } else if !histogramMeans.isEmpty, let mean = histogramMeans[place] {
                 mean.remark(remarks)
                 row.set(mean.value.compacted(), at: step)
-            } else if counts[step] > 0 {
-                row.floats[step] = value(at: step)
+            } else if counts[place] > 0 {
+                row.floats[step] = value(at: place)
             }
         }
     }
 
-    private func value(at step: Int) -> Double {
+    private func value(at place: Int) -> Double {
         switch operation {
-        case .sum: values[step].isInfinite ? values[step] : values[step] + errors[step]
-        case .avg: averages[step].value
-        case .count: counts[step]
+        case .sum: values[place].isInfinite ? values[place] : values[place] + details[place]
+        case .avg: averages[place].value
+        case .count: counts[place]
         case .group: 1
-        case .stddev: (values[step] / counts[step]).squareRoot()
-        case .stdvar: values[step] / counts[step]
-        default: values[step]
+        case .stddev: (values[place] / counts[place]).squareRoot()
+        case .stdvar: values[place] / counts[place]
+        default: values[place]
         }
     }
 }

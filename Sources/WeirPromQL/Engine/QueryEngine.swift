@@ -60,15 +60,13 @@ public struct QueryEngine: Sendable {
     private func finished(
         _ expression: Expression, _ steps: Steps, _ evaluator: Evaluator
     ) throws(QueryError) -> [SeriesRow] {
-        var rows = try evaluator.collect(expression, steps)
-        for place in rows.indices where rows[place].dropsName {
-            rows[place].labels = rows[place].labels.withoutMetadata
-        }
         let merger = RowMerger()
-        for row in rows { try merger.add(row) }
-        rows.removeAll(keepingCapacity: true)
-        try merger.finish { row throws(QueryError) in rows.append(row) }
-        return rows
+        try evaluator.rows(expression, steps) { row throws(QueryError) in
+            try evaluator.hold(steps.count)
+            if row.dropsName { row.labels = row.labels.withoutMetadata }
+            try merger.add(row)
+        }
+        return merger.takeAll()
     }
 
     private func results(

@@ -18,9 +18,8 @@ struct Selection {
     func rows(_ consume: Evaluator.RowConsumer) throws(QueryError) {
         let parameters = try evaluator.parameter(of: aggregation, steps)
         try check(parameters)
-        let grouping = Grouping(aggregation, evaluator.symbols)
         var all = try evaluator.collect(aggregation.expression, steps)
-        var groups = GroupTable(grouping)
+        var groups = GroupTable(aggregation, evaluator.symbols)
         var members: [[Int]] = []
         for (place, row) in all.enumerated() {
             let (group, isNew) = groups.place(of: row)

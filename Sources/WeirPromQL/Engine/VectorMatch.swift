@@ -7,7 +7,9 @@ struct VectorMatch {
     private let matching: VectorMatching
     private let range: TextRange
     private let steps: Steps
-    private let signer: Signer
+    private let projection: LabelProjection
+    /// The labels that a one-to-one match's result keeps.
+    private let resultProjection: LabelProjection
     private let operand: BinaryOperand
     private let isOneLeft: Bool
     /// What stands for a missing series of the one side, and of the many side.
@@ -15,18 +17,6 @@ struct VectorMatch {
     private let fillMany: Double?
     private let included: [Symbol]
     private let filters: Bool
-
-    /// The one side's series of a match group.
-    private struct Group {
-        /// Its series, by their places.
-        var members: [Int] = []
-        /// The results so far, for finding two that meet.
-        var results: [Int] = []
-        /// At which steps a series of the many side was there.
-        var matched: ContiguousArray<Bool> = []
-        /// The group's place among all of them.
-        var number = 0
-    }
 
     init(
         _ evaluator: Evaluator, _ binary: BinaryExpression, at range: TextRange, _ steps: Steps
@@ -36,7 +26,10 @@ struct VectorMatch {
         self.range = range
         self.steps = steps
         matching = binary.matching ?? VectorMatching()
-        signer = Signer(matching, evaluator.symbols)
+        projection = LabelProjection(matching, evaluator.symbols)
+        resultProjection = LabelProjection(
+            matching.labels.map { evaluator.symbols.symbol(for: $0) },
+            keepsOthers: !matching.isOn)
         operand = BinaryOperand(
             evaluator, binary.operation, returnsBool: binary.returnsBool, at: range)
         isOneLeft = matching.cardinality == .oneToMany
@@ -49,12 +42,10 @@ struct VectorMatch {
     /// The result's series.
     func rows(_ consume: Evaluator.RowConsumer) throws(QueryError) {
         let ones = try evaluator.collect(isOneLeft ? binary.left : binary.right, steps)
-        var groups: [LabelSet: Group] = [:]
-        for (place, row) in ones.enumerated() {
-            groups[signer.signature(row.labels), default: Group()].members.append(place)
-        }
+        var groups = MatchGroups(projection, steps)
+        for (place, row) in ones.enumerated() { groups.add(place, row.labels) }
         let conflicts = conflictSteps(groups, ones)
-        var pairs = Pairs(&groups, steps)
+        let isOneToOne = matching.cardinality == .oneToOne
         var results: [SeriesRow] = []
         try evaluator.rows(isOneLeft ? binary.right : binary.left, steps) {
             many throws(QueryError) in
@@ -62,17 +53,17 @@ struct VectorMatch {
             if let conflict = conflicts.first(where: { many.isPresent(at: $0.step) }) {
                 throw conflict.error
             }
-            let signature = signer.signature(many.labels)
-            if matching.cardinality == .oneToOne, let group = groups[signature] {
-                try pairs.add(many, group.members.map { ones[$0] }, group.number)
-            }
-            try match(many, groups[signature]?.members, ones) { row throws(QueryError) in
+            // Without a partner there is a result only where something is filled in.
+            guard
+                let group = fillOne == nil
+                    ? groups.existingPlace(of: many.labels) : groups.place(of: many.labels)
+            else { return }
+            if isOneToOne { try groups.pair(many, ones, group) }
+            try match(many, groups, group, ones) { row throws(QueryError) in
                 try evaluator.hold(steps.count)
-                try keep(row, signature, &groups, &results)
+                try keep(row, group, &groups, &results)
             }
-            if fillMany != nil {
-                markMatched(many, signature, &groups)
-            }
+            if fillMany != nil { groups.markMatched(many, group) }
         }
         if fillMany != nil, let conflict = conflicts.first { throw conflict.error }
         try fillManySide(groups, ones, &results)
@@ -82,52 +73,25 @@ struct VectorMatch {
         try merger.finish(consume)
     }
 
-    /// Which groups have found a partner at which step, whether or not a filter lets it through.
-    private struct Pairs {
-        private var isTaken: ContiguousArray<Bool>
-        private let stepCount: Int
-
-        init(_ groups: inout [LabelSet: Group], _ steps: Steps) {
-            for (number, signature) in groups.keys.enumerated() {
-                groups[signature]?.number = number
-            }
-            stepCount = steps.count
-            isTaken = ContiguousArray(repeating: false, count: groups.count * steps.count)
-        }
-
-        mutating func add(
-            _ many: SeriesRow, _ ones: [SeriesRow], _ group: Int
-        ) throws(QueryError) {
-            for step in 0..<stepCount where many.isPresent(at: step) {
-                guard ones.contains(where: { $0.isPresent(at: step) }) else { continue }
-                if isTaken[group * stepCount + step] {
-                    throw QueryError(
-                        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                    )
-                }
-                isTaken[group * stepCount + step] = true
-            }
-        }
-    }
-
     /// The results of one series of the many side: one for each partner, since they may give it labels.
     private func match(
-        _ many: SeriesRow, _ members: [Int]?, _ ones: [SeriesRow],
+        _ many: SeriesRow, _ groups: MatchGroups, _ group: Int, _ ones: [SeriesRow],
         _ keep: (SeriesRow) throws(QueryError) -> Void
     ) throws(QueryError) {
         var unmatched: ContiguousArray<Bool> = []
         if fillOne != nil { unmatched = ContiguousArray(repeating: true, count: steps.count) }
-        for place in members ?? [] {
-            let one = ones[place]
-            var row = SeriesRow(
-                labels: labels(many: many.labels, one: one.labels), stepCount: steps.count)
+        for number in 0..<groups.memberCount(of: group) {
+            let one = ones[groups.member(number, of: group)]
+            var row = SeriesRow(labels: many.labels, stepCount: steps.count)
             var hasAny = false
             for step in 0..<steps.count {
                 guard one.isPresent(at: step), many.isPresent(at: step) else { continue }
                 if fillOne != nil { unmatched[step] = false }
                 compute(&row, step, many, one, &hasAny)
             }
-            if hasAny { try keep(finished(row, many)) }
+            guard hasAny else { continue }
+            row.labels = labels(many: many.labels, one: one.labels)
+            try keep(finished(row, many))
         }
         guard let fillOne else { return }
         var row = SeriesRow(labels: labels(many: many.labels, one: nil), stepCount: steps.count)
@@ -181,7 +145,7 @@ struct VectorMatch {
     private func labels(many: LabelSet, one: LabelSet?) -> LabelSet {
         var labels = many
         if !binary.operation.isFilter { labels = labels.withoutMetadata }
-        if matching.cardinality == .oneToOne { labels = signer.result(labels) }
+        if matching.cardinality == .oneToOne { labels = resultProjection.labels(of: labels) }
         if let one {
             for name in included {
                 labels = evaluator.symbols.setting(name, to: one.value(of: name), in: labels)
@@ -192,18 +156,19 @@ struct VectorMatch {
 
     /// Adds a result, unless one with the same labels has a sample at the same step.
     private func keep(
-        _ row: SeriesRow, _ signature: LabelSet, _ groups: inout [LabelSet: Group],
-        _ results: inout [SeriesRow]
+        _ row: SeriesRow, _ group: Int, _ groups: inout MatchGroups, _ results: inout [SeriesRow]
     ) throws(QueryError) {
-        for place in groups[signature]?.results ?? [] {
-            let other = results[place]
+        var place = groups.newestResult(of: group)
+        while let former = place {
+            let other = results[former]
+            place = groups.resultBefore(former)
             guard other.labels == row.labels else { continue }
             for step in 0..<steps.count where row.isPresent(at: step) && other.isPresent(at: step) {
                 throw QueryError(
                     "multiple matches for labels: grouping labels must ensure unique matches")
             }
         }
-        groups[signature, default: Group()].results.append(results.count)
+        groups.noteResult(of: group)
         results.append(row)
     }
 
@@ -213,14 +178,16 @@ struct VectorMatch {
     }
 
     /// At which steps two series of the one side are in the same match group.
-    private func conflictSteps(_ groups: [LabelSet: Group], _ ones: [SeriesRow]) -> [Conflict] {
+    private func conflictSteps(_ groups: MatchGroups, _ ones: [SeriesRow]) -> [Conflict] {
         var conflicts: [Conflict] = []
-        for (signature, group) in groups where group.members.count > 1 {
+        for group in groups.crowded {
+            let members = (0..<groups.memberCount(of: group)).map { groups.member($0, of: group) }
             for step in 0..<steps.count {
                 var first: Int?
-                for place in group.members where ones[place].isPresent(at: step) {
+                for place in members where ones[place].isPresent(at: step) {
                     if let first {
-                        let error = duplicate(signature, ones[place].labels, ones[first].labels)
+                        let error = duplicate(
+                            groups.labels(of: group), ones[place].labels, ones[first].labels)
                         conflicts.append(Conflict(step: step, error: error))
                         break
                     }
@@ -251,26 +218,16 @@ struct VectorMatch {
         return row
     }
 
-    private func markMatched(
-        _ many: SeriesRow, _ signature: LabelSet, _ groups: inout [LabelSet: Group]
-    ) {
-        guard var group = groups[signature] else { return }
-        if group.matched.isEmpty {
-            group.matched = ContiguousArray(repeating: false, count: steps.count)
-        }
-        for step in 0..<steps.count where many.isPresent(at: step) { group.matched[step] = true }
-        groups[signature] = group
-    }
-
     /// Adds the results of the one side's series that found no partner.
     private func fillManySide(
-        _ groups: [LabelSet: Group], _ ones: [SeriesRow], _ results: inout [SeriesRow]
+        _ groups: MatchGroups, _ ones: [SeriesRow], _ results: inout [SeriesRow]
     ) throws(QueryError) {
         guard let fillMany else { return }
-        for (signature, group) in groups {
-            let filler = filling(fillMany, labels: signature)
-            for place in group.members {
-                let row = unpartnered(ones[place], filler, matched: group.matched)
+        for group in 0..<groups.count {
+            let filler = filling(fillMany, labels: groups.labels(of: group))
+            for number in 0..<groups.memberCount(of: group) {
+                let one = ones[groups.member(number, of: group)]
+                let row = unpartnered(one, filler) { groups.isMatched(group, $0) }
                 if let row { results.append(finished(row, filler)) }
             }
         }
@@ -278,13 +235,13 @@ struct VectorMatch {
 
     /// One series of the one side against the filler, at the steps at which it found no partner.
     private func unpartnered(
-        _ one: SeriesRow, _ filler: SeriesRow, matched: ContiguousArray<Bool>
+        _ one: SeriesRow, _ filler: SeriesRow, isMatched: (_ step: Int) -> Bool
     ) -> SeriesRow? {
         var row = SeriesRow(
             labels: labels(many: filler.labels, one: one.labels), stepCount: steps.count)
         var hasAny = false
         for step in 0..<steps.count where one.isPresent(at: step) {
-            if !matched.isEmpty && matched[step] { continue }
+            if isMatched(step) { continue }
             compute(&row, step, filler, one, &hasAny)
         }
         return hasAny ? row : nil

@@ -1,7 +1,7 @@
 /// The samples that a range function sees of one series at one step.
 struct Window {
     /// All samples of the series that any step sees, without staleness marks.
-    var buffer: SampleBuffer
+    var buffer = SampleBuffer()
     /// Which of the floats lie in the window.
     var floats: Range<Int> = 0..<0
     /// Which of the histograms do.
@@ -18,6 +18,12 @@ struct Window {
     var edge: WindowEdge
     /// The function's scalar arguments at this step, in their order.
     var parameters: ContiguousArray<Double> = []
+
+    /// A window over nothing yet.
+    init(length: Int64, edge: WindowEdge) {
+        self.length = length
+        self.edge = edge
+    }
 
     /// The window's length in seconds.
     var seconds: Double { Double(length) / 1_000 }

@@ -209,27 +209,34 @@ private struct HistogramVector {
         self.evaluator = evaluator
         steps = invocation.steps
         let expression = invocation.call.arguments[argument]
-        var places: [LabelSet: Int] = [:]
+        let withoutBound = LabelProjection([Symbol.upperBound], keepsOthers: true)
+        var table = LabelSetTable()
+        var bounds: [Symbol: Double?] = [:]
         var found: [Histogram] = []
-        func place(_ labels: LabelSet, _ row: SeriesRow) -> Int {
-            let place = places[labels] ?? found.count
-            if place == found.count {
-                places[labels] = place
+        func place(_ labels: LabelSet, _ projection: LabelProjection) -> Int {
+            let (place, isNew) = table.place(of: labels, by: projection)
+            if isNew {
                 found.append(
                     Histogram(
-                        evaluator: evaluator, steps: steps, labels: labels,
+                        evaluator: evaluator, steps: steps, labels: table.sets[place],
                         range: expression.range))
             }
             return place
         }
+        func bound(_ symbol: Symbol) -> Double? {
+            if let known = bounds[symbol] { return known }
+            let bound = Self.bound(evaluator.symbols.text(of: symbol))
+            bounds[symbol] = .some(bound)
+            return bound
+        }
         try evaluator.rows(expression, steps) { row throws(QueryError) in
             try evaluator.hold(invocation.steps.count)
             if row.floats.contains(where: SeriesRow.isPresent) {
-                let text = evaluator.symbols.text(of: row.labels.value(of: .upperBound))
-                if let upper = Self.bound(text) {
-                    let index = place(row.labels.removing(.upperBound), row)
-                    found[index].classic.append((upper, row))
+                let symbol = row.labels.value(of: .upperBound)
+                if let upper = bound(symbol) {
+                    found[place(row.labels, withoutBound)].classic.append((upper, row))
                 } else {
+                    let text = evaluator.symbols.text(of: symbol)
                     let remarks = Remarks(evaluator, at: expression.range)
                     remarks.labels = row.labels
                     remarks.warn(
@@ -237,7 +244,7 @@ private struct HistogramVector {
                             + "\(GoText.quoted(text)) for metric name \(remarks.metricName)")
                 }
             }
-            if !row.histograms.isEmpty { found[place(row.labels, row)].native = row }
+            if !row.histograms.isEmpty { found[place(row.labels, .all)].native = row }
         }
         histograms = found
     }

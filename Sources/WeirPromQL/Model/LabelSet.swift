@@ -13,46 +13,82 @@ public struct Label: Hashable, Sendable {
 }
 
 /// A series' labels, ascending by the text of their names.
-public struct LabelSet: Hashable, Sendable {
-    /// The labels.
-    public private(set) var labels: ContiguousArray<Label>
+///
+/// Copies share one storage; so does a set that has lost its name, which stands first nearly always.
+public struct LabelSet: Sendable {
+    private var storage: ContiguousArray<Label>
+    /// Labels at the storage's beginning that are not among the set's.
+    private var hiddenCount = 0
 
     /// No labels.
-    public init() { labels = [] }
+    public init() { storage = [] }
 
     /// Labels that are in order already, each name once, no value empty.
-    public init(ordered labels: ContiguousArray<Label>) { self.labels = labels }
+    public init(ordered labels: ContiguousArray<Label>) { storage = labels }
+
+    /// The labels.
+    public var labels: ArraySlice<Label> { ArraySlice(storage)[hiddenCount...] }
+
+    /// How many there are.
+    public var count: Int { storage.count - hiddenCount }
+
+    /// The labels, to be read in a loop.
+    @inline(__always)
+    func withLabels<R>(_ body: (UnsafeBufferPointer<Label>) -> R) -> R {
+        storage.withUnsafeBufferPointer {
+            body(UnsafeBufferPointer(rebasing: $0[hiddenCount...]))
+        }
+    }
 
     /// The value of a label; the empty text's symbol where there is none.
     public func value(of name: Symbol) -> Symbol {
-        for label in labels where label.name == name { return label.value }
-        return .empty
+        withLabels { labels in
+            for label in labels where label.name == name { return label.value }
+            return .empty
+        }
     }
 
     /// The same labels without the metric's name, type and unit.
     public var withoutMetadata: LabelSet {
-        for label in labels where label.name.isMetadata { return filter { !$0.isMetadata } }
-        return self
+        var rest = self
+        withLabels { labels in
+            for label in labels {
+                if !label.name.isMetadata { break }
+                rest.hiddenCount += 1
+            }
+        }
+        let isLeft = rest.withLabels { labels in labels.contains { $0.name.isMetadata } }
+        return isLeft ? filter { !$0.isMetadata } : rest
     }
 
     /// The same labels without one.
     public func removing(_ name: Symbol) -> LabelSet {
-        guard let place = labels.firstIndex(where: { $0.name == name }) else { return self }
-        var rest = self
-        rest.labels.remove(at: place)
-        return rest
+        value(of: name) == .empty ? self : filter { $0 != name }
     }
 
-    /// The labels that pass, in order.
+    /// The labels whose names pass, in order.
     public func filter(_ passes: (Symbol) -> Bool) -> LabelSet {
         var kept = ContiguousArray<Label>()
-        kept.reserveCapacity(labels.count)
-        for label in labels where passes(label.name) { kept.append(label) }
+        withLabels { labels in
+            for label in labels where passes(label.name) { kept.append(label) }
+        }
         return LabelSet(ordered: kept)
+    }
+}
+
+extension LabelSet: Hashable {
+    public static func == (left: LabelSet, right: LabelSet) -> Bool {
+        guard left.count == right.count else { return false }
+        return left.withLabels { mine in
+            right.withLabels { other in
+                for place in mine.indices where mine[place] != other[place] { return false }
+                return true
+            }
+        }
     }
 
     public func hash(into hasher: inout Hasher) {
-        labels.withUnsafeBytes { hasher.combine(bytes: $0) }
+        withLabels { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 
@@ -70,7 +106,7 @@ extension QuerySymbols {
     /// The labels with one of them set, or removed by an empty value.
     public func setting(_ name: Symbol, to value: Symbol, in set: LabelSet) -> LabelSet {
         if value == .empty { return set.removing(name) }
-        var labels = set.labels
+        var labels = ContiguousArray(set.labels)
         if let place = labels.firstIndex(where: { $0.name == name }) {
             labels[place].value = value
             return LabelSet(ordered: labels)
@@ -89,7 +125,7 @@ extension QuerySymbols {
             }
             return Self.isBefore(text(of: mine.value), text(of: other.value))
         }
-        return left.labels.count < right.labels.count
+        return left.count < right.count
     }
 
     /// Whether a text's bytes come before another's.

@@ -19,6 +19,9 @@ public struct Symbol: Hashable, Sendable {
     /// `__unit__`.
     public static let metricUnit = Symbol(number: 4)
 
+    /// The labels that tell of the metric itself, and go with its name.
+    static let metadata = [metricName, metricType, metricUnit]
+
     /// Whether a label tells of the metric itself, and goes with its name
     /// (Prometheus: schema, `IsMetadataLabel`).
     public var isMetadata: Bool {
