@@ -19,6 +19,7 @@ enum WeirBench {
         case "stages": Stages().run()
         case "series": try series()
         case "queries": try QueryRows.run()
+        case "rules": try RuleRows.run { print($0, $1, separator: ": ") }
         case "road", nil:
             if arguments.isEmpty {
                 Stages().run()
@@ -35,9 +36,12 @@ enum WeirBench {
         print("| series | cost | formerly |\n| --- | --- | --- |")
         try SeriesRows().run { FormerFigures.printRow($0, $1) }
         try SeriesRows().runRemoteWrite { FormerFigures.printRow($0, $1) }
+        try RuleRows.run { FormerFigures.printRow($0, $1) }
     }
 
     private static func usage() {
-        print("weir-bench [stages | series | queries | road [LINES] | generate LINES json|text]")
+        print(
+            "weir-bench [stages | series | rules | queries | road [LINES] | generate LINES json|text]"
+        )
     }
 }

@@ -15,6 +15,9 @@ extension Evaluator {
     /// back.
     typealias SeriesConsumer = (LabelSet, Bool, inout SampleBuffer) throws(QueryError) -> Void
 
+    /// Takes one series without reading its samples, if it can.
+    typealias SeriesShortcut = (any SelectedSeries) throws(QueryError) -> Bool
+
     /// How the windows of a range vector lie.
     func frame(of expression: Expression, _ steps: Steps) throws(QueryError) -> Frame {
         switch expression.stripped.kind {
@@ -40,8 +43,10 @@ extension Evaluator {
     }
 
     /// The series of a range vector with all samples that the windows of any step reach.
+    /// - Parameter shortcut: Asked first about each series that is stored.
     func series(
-        _ expression: Expression, _ frame: Frame, _ steps: Steps, _ consume: SeriesConsumer
+        _ expression: Expression, _ frame: Frame, _ steps: Steps,
+        shortcut: SeriesShortcut = { _ in false }, _ consume: SeriesConsumer
     ) throws(QueryError) {
         let first = frame.place.reference(steps.start) &- frame.length &- frame.before &+ 1
         let last = frame.place.reference(steps.end) &+ frame.after
@@ -52,6 +57,7 @@ extension Evaluator {
             var buffer = SampleBuffer()
             for one in all {
                 try checkCancellation()
+                if try shortcut(one) { continue }
                 buffer.removeAll()
                 one.read(from: first, through: last, into: &buffer)
                 buffer.removeStale()
@@ -129,12 +135,34 @@ extension Evaluator {
         }
         let remarks = Remarks(self, at: argument.range)
         let merger = keepsName ? nil : nameDropMerger(of: argument, refusesEqualLabels: true)
+        let rate = RateKind(call.function.name)
         var names = CounterNames()
-        let isRate = call.function.name == "rate" || call.function.name == "increase"
+        func emit(_ row: inout SeriesRow) throws(QueryError) {
+            if !row.hasSamples { return }
+            if rate != nil { names.check(row, self, remarks) }
+            if !keepsName { dropName(&row) }
+            if let merger { try merger.add(row) } else { try consume(&row) }
+        }
         var row = SeriesRow(labels: LabelSet(), stepCount: steps.count)
         var window = Window(length: frame.length, edge: frame.edge)
         window.parameters = ContiguousArray(repeating: 0, count: parameters.count)
-        try series(argument, frame, steps) { labels, dropsName, buffer throws(QueryError) in
+        let isShort = rate != nil && steps.count == 1 && frame.edge == .plain
+        window.move(to: steps.start, frame)
+        try series(
+            argument, frame, steps,
+            shortcut: { one throws(QueryError) in
+                guard isShort,
+                    let counter = one.counterWindow(from: window.start &+ 1, through: window.end)
+                else { return false }
+                if counter.count == 0 { return true }
+                row.clear(labels: one.labels, stepCount: 1)
+                row.set(
+                    RateFunctions.value(of: counter, window, isPerSecond: rate == .perSecond), at: 0
+                )
+                try emit(&row)
+                return true
+            }
+        ) { labels, dropsName, buffer throws(QueryError) in
             row.clear(labels: labels, stepCount: steps.count)
             row.dropsName = dropsName
             remarks.labels = labels
@@ -142,12 +170,23 @@ extension Evaluator {
             Self.slide(&window, frame, steps, parameters, kernel, remarks, into: &row)
             swap(&window.buffer, &buffer)
             if let failure = remarks.failure { throw failure }
-            if !row.hasSamples { return }
-            if isRate { names.check(row, self, remarks) }
-            if !keepsName { self.dropName(&row) }
-            if let merger { try merger.add(row) } else { try consume(&row) }
+            try emit(&row)
         }
         try merger?.finish(consume)
+    }
+
+    /// Which of the two functions that need no more of a window than what its counter did.
+    private enum RateKind {
+        case perSecond
+        case whole
+
+        init?(_ name: String) {
+            switch name {
+            case "rate": self = .perSecond
+            case "increase": self = .whole
+            default: return nil
+            }
+        }
     }
 
     static func isRange(_ expression: Expression) -> Bool {
@@ -166,9 +205,7 @@ extension Evaluator {
         window.floats = 0..<0
         window.histograms = 0..<0
         for step in 0..<steps.count {
-            window.stepTime = steps[step]
-            window.end = frame.place.reference(window.stepTime)
-            window.start = window.end &- frame.length
+            window.move(to: steps[step], frame)
             window.floats = advanced(
                 window.floats, over: window.buffer.floatTimes, after: window.start &- frame.before,
                 through: window.end &+ frame.after)

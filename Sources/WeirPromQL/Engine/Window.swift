@@ -25,6 +25,13 @@ struct Window {
         self.edge = edge
     }
 
+    /// Puts it at a step's time.
+    mutating func move(to time: Int64, _ frame: Evaluator.Frame) {
+        stepTime = time
+        end = frame.place.reference(time)
+        start = end &- frame.length
+    }
+
     /// The window's length in seconds.
     var seconds: Double { Double(length) / 1_000 }
 

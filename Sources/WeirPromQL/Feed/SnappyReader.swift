@@ -57,7 +57,8 @@ enum SnappyReader {
         }
         if distance >= size {
             let source = UnsafeRawBufferPointer(
-                rebasing: UnsafeRawBufferPointer(room)[(count - distance)..<(count - distance + size)])
+                rebasing: UnsafeRawBufferPointer(room)[
+                    (count - distance)..<(count - distance + size)])
             UnsafeMutableRawBufferPointer(rebasing: room[count...]).copyMemory(from: source)
         } else {
             // It reads what it has just written.

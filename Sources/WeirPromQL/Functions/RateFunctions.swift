@@ -37,24 +37,37 @@ enum RateFunctions {
     ) -> Sample {
         let first = window.floats.lowerBound
         let last = window.floats.upperBound - 1
-        let firstValue = window.buffer.floats[first]
-        var change = window.buffer.floats[last] - firstValue
-        if isCounter {
-            change += resets(in: window, remarks)
-        }
-        let firstTime = window.buffer.floatTimes[first]
-        let startTime = isCounter ? window.floatStart(first) : 0
-        let beginsInside = StartTime.isInside(startTime, window, before: firstTime)
+        var counter = CounterWindow()
+        counter.count = window.floats.count
+        counter.firstTime = window.buffer.floatTimes[first]
+        counter.firstValue = window.buffer.floats[first]
+        counter.lastTime = window.buffer.floatTimes[last]
+        counter.lastValue = window.buffer.floats[last]
+        if isCounter { counter.lost = resets(in: window, remarks) }
+        return value(
+            of: counter, startTime: isCounter ? window.floatStart(first) : 0, window,
+            isCounter: isCounter, isPerSecond: isPerSecond)
+    }
+
+    /// The rate or the increase of what a counter did in a window; the window's samples are not looked at.
+    /// - Parameter startTime: When the counter began; 0 where that is not known.
+    @inline(__always)
+    static func value(
+        of counter: CounterWindow, startTime: Int64 = 0, _ window: borrowing Window,
+        isCounter: Bool = true, isPerSecond: Bool
+    ) -> Sample {
+        var change = counter.lastValue - counter.firstValue + counter.lost
+        let beginsInside = StartTime.isInside(startTime, window, before: counter.firstTime)
         if beginsInside {
-            change += firstValue
-        } else if first == last {
+            change += counter.firstValue
+        } else if counter.count < 2 {
             return .absent
         }
         let extrapolation = Extrapolation(
-            firstTime: firstTime, lastTime: window.buffer.floatTimes[last], gaps: last - first,
+            firstTime: counter.firstTime, lastTime: counter.lastTime, gaps: counter.count - 1,
             window: window, startTime: beginsInside ? startTime : nil)
         let factor = extrapolation.factor(
-            firstValue: isCounter ? firstValue : nil, change: change)
+            firstValue: isCounter ? counter.firstValue : nil, change: change)
         return .float(change * (isPerSecond ? factor / window.seconds : factor))
     }
 

@@ -48,6 +48,15 @@ public protocol SelectedSeries {
 
     /// Appends the samples with times in `first...last` to the buffer.
     func read(from first: Int64, through last: Int64, into buffer: inout SampleBuffer)
+
+    /// What a counter did in `first...last`, where that is told faster than by reading every sample; `nil`
+    /// where it is not. Only of series all of whose samples there are numbers without a start.
+    func counterWindow(from first: Int64, through last: Int64) -> CounterWindow?
+}
+
+extension SelectedSeries {
+    /// No shorter way.
+    public func counterWindow(from first: Int64, through last: Int64) -> CounterWindow? { nil }
 }
 
 /// Something that holds series and can be queried.

@@ -37,6 +37,14 @@ extension FloatBlock {
         if head.hasStarts { decodeStarts(block + place, head.count, room.starts) }
     }
 
+    /// A block's first value, without unpacking it.
+    static func firstValue(_ block: UnsafeRawPointer, _ head: Head) -> Double {
+        let first = UInt64(littleEndian: block.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        guard Form(rawValue: head.form) == .whole else { return Double(bitPattern: first) }
+        let number = Double(Int64(bitPattern: first))
+        return head.detail == 0 ? number : number / scale(head.detail)
+    }
+
     @inline(__always)
     private static func decodeTimes(
         _ block: UnsafeRawPointer, _ head: Head, _ origin: Int64,

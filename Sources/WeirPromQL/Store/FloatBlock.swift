@@ -9,6 +9,7 @@
 ///
 ///     byte 0...1   length of the block      2  samples     3  form, and 0x80: starts follow
 ///     byte 4       bits of a value          5  bits of a time    6  decimals, or zero bits
+///     byte 7       1: no value is below the one before it, that before the block included
 ///     byte 8...15  first and last time, as offsets from the chunk's first
 ///     byte 16...   first value; then what its form needs; then times, values and starts
 enum FloatBlock {
@@ -59,6 +60,8 @@ enum FloatBlock {
         var valueWidth: Int
         var timeWidth: Int
         var detail: UInt8
+        /// Whether no value is below the one before it, that before the block included, and all are numbers.
+        var ascends: Bool
         var firstOffset: UInt32
         var lastOffset: UInt32
 
@@ -72,6 +75,7 @@ enum FloatBlock {
             valueWidth = Int(truncatingIfNeeded: word &>> 32 & 0xff)
             timeWidth = Int(truncatingIfNeeded: word &>> 40 & 0xff)
             detail = UInt8(truncatingIfNeeded: word &>> 48)
+            ascends = word &>> 56 & 1 == 1
             firstOffset = UInt32(
                 littleEndian: block.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
             lastOffset = UInt32(
@@ -88,11 +92,14 @@ enum FloatBlock {
     }
 
     /// Writes a block.
-    /// - Parameter offset: The first time's offset from the chunk's first.
-    /// - Parameter target: `byteLimit` bytes.
+    /// - Parameters:
+    ///   - offset: The first time's offset from the chunk's first.
+    ///   - previous: The series' value before the block: −∞ where there is none, NaN where it is not known.
+    ///   - target: `byteLimit` bytes.
     /// - Returns: The block's length, without the slack.
     static func encode(
-        _ samples: Samples, offset: UInt32, to target: UnsafeMutableRawPointer
+        _ samples: Samples, offset: UInt32, after previous: Double = .nan,
+        to target: UnsafeMutableRawPointer
     ) -> Int {
         target.initializeMemory(as: UInt8.self, repeating: 0, count: byteLimit)
         let count = samples.count
@@ -116,11 +123,26 @@ enum FloatBlock {
             target.storeBytes(
                 of: UInt8(truncatingIfNeeded: timeWidth), toByteOffset: 5, as: UInt8.self)
             target.storeBytes(of: values.detail, toByteOffset: 6, as: UInt8.self)
+            let ascends = ascends(samples.values, count, after: previous)
+            target.storeBytes(of: ascends ? 1 : 0, toByteOffset: 7, as: UInt8.self)
             store(offset, target, 8)
             store(offset &+ samples.times[count &- 1], target, 12)
             store(values.first, target, 16)
             return place
         }
+    }
+
+    /// Whether no value is below the one before it, and all are numbers.
+    static func ascends(
+        _ bits: UnsafePointer<UInt64>, _ count: Int, after previous: Double
+    ) -> Bool {
+        var former = previous
+        for index in 0..<count {
+            let value = Double(bitPattern: bits[index])
+            guard value >= former else { return false }
+            former = value
+        }
+        return true
     }
 
     private static func store<T: FixedWidthInteger>(

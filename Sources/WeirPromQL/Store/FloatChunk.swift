@@ -67,6 +67,33 @@ struct FloatChunk: Sendable {
         }
     }
 
+    /// The last value.
+    var lastValue: Double {
+        var newest = Double.nan
+        BlockRoom.withRoom { room in
+            bytes.withUnsafeBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                let block = base + Int(places[blockCount &- 1])
+                let head = FloatBlock.Head(block)
+                FloatBlock.decode(block, head, origin: first, into: room.place)
+                newest = Double(bitPattern: room.place.values[head.count &- 1])
+            }
+        }
+        return newest
+    }
+
+    /// Looks at the blocks in order, until it is enough.
+    @inline(__always)
+    func eachBlock(while body: (UnsafeRawPointer, FloatBlock.Head) -> Bool) {
+        bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            for number in 0..<blockCount {
+                let block = base + Int(places[number])
+                guard body(block, FloatBlock.Head(block)) else { return }
+            }
+        }
+    }
+
     /// Looks at each block's head, in order.
     private func eachBlock(_ body: (FloatBlock.Head) -> Void) {
         bytes.withUnsafeBytes { bytes in
@@ -123,6 +150,7 @@ struct FloatChunk: Sendable {
         var places = SIMD4<UInt16>(repeating: 0)
         var former = first
         var isFirst = true
+        var formerValue = -Double.infinity
         let padded = Self.joined(blocks, UnsafeRawBufferPointer(start: nil, count: 0))
         let isSound = padded.withUnsafeBytes { bytes in
             BlockRoom.withRoom { room in
@@ -141,6 +169,12 @@ struct FloatChunk: Sendable {
                         former = room.times[index]
                     }
                     guard former == first &+ Int64(head.lastOffset) else { return false }
+                    if head.ascends,
+                        !FloatBlock.ascends(room.values, head.count, after: formerValue)
+                    {
+                        return false
+                    }
+                    formerValue = Double(bitPattern: room.values[head.count &- 1])
                     places[blockCount] = UInt16(truncatingIfNeeded: place)
                     place += head.byteCount
                     blockCount += 1

@@ -18,6 +18,8 @@ final class SeriesPage: @unchecked Sendable {
     var histograms: ContiguousArray<HistogramChunk> = []
     /// The time of the tail's first float.
     var tailBase: Int64 = 0
+    /// The newest float in the chunks: −∞ where there is none.
+    var sealedValue = -Double.infinity
     /// The floats' bits, then their times as offsets.
     private let tail: UnsafeMutableRawPointer
     private var starts: UnsafeMutablePointer<Int64>?
@@ -34,6 +36,7 @@ final class SeriesPage: @unchecked Sendable {
         chunks = page.chunks
         histograms = page.histograms
         tailBase = page.tailBase
+        sealedValue = page.sealedValue
         guard let room = malloc(Self.tailBytes) else { fatalError("out of memory") }
         tail = room
         values.update(from: page.values, count: tailCount)
@@ -55,7 +58,7 @@ final class SeriesPage: @unchecked Sendable {
     }
 
     @inline(__always)
-    private var times: UnsafeMutablePointer<UInt32> {
+    var times: UnsafeMutablePointer<UInt32> {
         (tail + Self.valueBytes).assumingMemoryBound(to: UInt32.self)
     }
 
@@ -159,5 +162,9 @@ struct StoredSeries: SelectedSeries, Sendable {
 
     func read(from first: Int64, through last: Int64, into buffer: inout SampleBuffer) {
         page.read(tailCount: tailCount, from: first, through: last, into: &buffer)
+    }
+
+    func counterWindow(from first: Int64, through last: Int64) -> CounterWindow? {
+        page.counterWindow(tailCount: tailCount, from: first, through: last)
     }
 }

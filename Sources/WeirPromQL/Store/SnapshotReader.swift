@@ -127,6 +127,7 @@ extension StoreState {
             let place = Int(try reference(for: labels).slot)
             guard let page = slots[place].page else { return }
             page.chunks = samples.chunks
+            page.sealedValue = page.chunks.last?.lastValue ?? -.infinity
             page.histograms = samples.histograms
             slots[place].tailCount = UInt8(truncatingIfNeeded: samples.tail.floats.count)
             let hadStarts = samples.fillTail(of: page)

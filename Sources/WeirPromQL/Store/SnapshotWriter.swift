@@ -150,7 +150,8 @@ extension SeriesPage {
         return withUnsafeTemporaryAllocation(byteCount: FloatBlock.byteLimit, alignment: 8) {
             room in
             guard let target = room.baseAddress else { return [] }
-            let length = FloatBlock.encode(tailSamples(count), offset: 0, to: target)
+            let length = FloatBlock.encode(
+                tailSamples(count), offset: 0, after: sealedValue, to: target)
             return [UInt8](room.prefix(length))
         }
     }

@@ -144,7 +144,9 @@ struct StoreState: Sendable {
         withUnsafeTemporaryAllocation(byteCount: FloatBlock.byteLimit, alignment: 8) { room in
             guard let target = room.baseAddress else { return }
             func block(_ offset: UInt32) -> UnsafeRawBufferPointer {
-                let length = FloatBlock.encode(page.tailSamples(count), offset: offset, to: target)
+                let length = FloatBlock.encode(
+                    page.tailSamples(count), offset: offset, after: page.sealedValue, to: target)
+                page.sealedValue = Double(bitPattern: page.values[count &- 1])
                 return UnsafeRawBufferPointer(start: target, count: length)
             }
             if let chunk = page.chunks.last, chunk.blockCount < FloatChunk.blockLimit {

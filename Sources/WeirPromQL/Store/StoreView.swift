@@ -34,6 +34,10 @@ private struct RenamedSeries: SelectedSeries {
     func read(from first: Int64, through last: Int64, into buffer: inout SampleBuffer) {
         series.read(from: first, through: last, into: &buffer)
     }
+
+    func counterWindow(from first: Int64, through last: Int64) -> CounterWindow? {
+        series.counterWindow(from: first, through: last)
+    }
 }
 
 extension SampleStore {
