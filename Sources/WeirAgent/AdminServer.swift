@@ -27,7 +27,8 @@ public final class AdminServer: Sendable {
         do {
             let api = history.map { QueryAPI(history: $0, clock: clock) }
             server = try HTTPServer(
-                host: host, port: port, isSlow: { $0.path.hasPrefix("/api/") }
+                host: host, port: port, slowThreadCount: history?.limits.concurrency ?? 1,
+                isSlow: { $0.path.hasPrefix("/api/") }
             ) { request in
                 if let answer = api?.answer(request) { return answer }
                 return Self.answer(request, readiness, reload) {

@@ -42,6 +42,17 @@ struct SystemSection {
         static let experiments = Parameter.flag(
             "enable_promql_experiments", default: false,
             "Whether queries may use what Prometheus has behind feature flags.")
+        static let queryTimeout = Parameter.duration(
+            "query_timeout", default: .seconds(120), "How long a query may take.")
+        static let queryMemory = Parameter.size(
+            "query_memory_limit", default: 128 << 20,
+            "About the bytes that a query may hold, its answer included.")
+        static let queryConcurrency = Parameter.integer(
+            "query_concurrency", default: 2, in: 1...64,
+            "Queries that are evaluated at a time; others wait.")
+        static let queryLookback = Parameter.duration(
+            "query_lookback", default: .seconds(300),
+            "How far back a selector looks for a series' last sample.")
         static let workers = Parameter.integer(
             "workers", default: 1, in: 1...1024, "Accepted: one process does all the work.")
     }
@@ -68,7 +79,9 @@ struct SystemSection {
             AnyParameter(P.adminPort), AnyParameter(P.historyInterval),
             AnyParameter(P.historyRetention), AnyParameter(P.historyLimit),
             AnyParameter(P.historyPath), AnyParameter(P.historySnapshots),
-            AnyParameter(P.experiments), AnyParameter(P.workers),
+            AnyParameter(P.experiments), AnyParameter(P.queryTimeout), AnyParameter(P.queryMemory),
+            AnyParameter(P.queryConcurrency), AnyParameter(P.queryLookback),
+            AnyParameter(P.workers),
         ],
         ignored: [
             ("restart_worker_interval", one), ("root_dir", "each component names its own files"),
@@ -145,7 +158,11 @@ struct SystemSection {
             options.byteLimit = max(section[P.historyLimit], 1 << 20)
             options.snapshotInterval = max(section[P.historySnapshots], .seconds(1))
             if !section[P.historyPath].isEmpty { options.path = section[P.historyPath] }
-            options.allowsExperiments = section[P.experiments]
+            options.queries.allowsExperiments = section[P.experiments]
+            options.queries.time = max(section[P.queryTimeout], .milliseconds(1))
+            options.queries.byteLimit = max(section[P.queryMemory], 1 << 16)
+            options.queries.concurrency = section[P.queryConcurrency]
+            options.queries.lookback = max(section[P.queryLookback], .milliseconds(1))
             history = options
         }
     }

@@ -117,9 +117,6 @@ public final class HTTPServer: Sendable {
     /// How long a client may take for an answer in pieces.
     static let answerTimeLimit = TimeAmount.seconds(120)
 
-    /// How many slow answers are made at a time.
-    static let slowThreadCount = 2
-
     private let group: MultiThreadedEventLoopGroup
     private let slowThreads: NIOThreadPool
     private let channel: any Channel
@@ -130,15 +127,17 @@ public final class HTTPServer: Sendable {
     /// Listens on an address; port 0 stands for any free one.
     ///
     /// A request whose body is larger than `bodyByteLimit` is cut off.
-    /// - Parameter isSlow: Which requests are answered on a thread of their own, so that others need not wait.
+    /// - Parameters:
+    ///   - isSlow: Which requests are answered on a thread of their own, so that others need not wait.
+    ///   - slowThreadCount: How many of them are answered at a time.
     public init(
-        host: String, port: Int, bodyByteLimit: Int = 64 * 1024,
+        host: String, port: Int, bodyByteLimit: Int = 64 * 1024, slowThreadCount: Int = 2,
         isSlow: @escaping @Sendable (Request) -> Bool = { _ in false },
         answer: @escaping @Sendable (Request) -> Response
     ) throws(ListenError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let connections = ConnectionCount()
-        let slowThreads = NIOThreadPool(numberOfThreads: Self.slowThreadCount)
+        let slowThreads = NIOThreadPool(numberOfThreads: slowThreadCount)
         slowThreads.start()
         self.slowThreads = slowThreads
         do {

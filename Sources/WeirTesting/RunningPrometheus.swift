@@ -67,11 +67,25 @@ public final class RunningPrometheus {
             if let range = log.firstRange(of: marks[0]),
                 let address = log[range.upperBound...].firstRange(of: marks[1])
             {
-                return Int(log[address.upperBound...].prefix { $0.isNumber })
+                let port = Int(log[address.upperBound...].prefix { $0.isNumber })
+                return port.flatMap { isReady($0) ? $0 : nil }
             }
             watch.wait(milliseconds: 1000)
         }
         return nil
+    }
+
+    /// Waits until it has read what it had stored: before it answers no queries.
+    private func isReady(_ port: Int) -> Bool {
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        let clock = SystemClock()
+        let start = clock.monotonicNanoseconds
+        while clock.monotonicNanoseconds - start < 60_000_000_000 {
+            let answer = try? client.send(
+                "GET", "http://127.0.0.1:\(port)/-/ready", headers: [], body: none)
+            if answer?.status == 200 { return true }
+        }
+        return false
     }
 
     deinit {

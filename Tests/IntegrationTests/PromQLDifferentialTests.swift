@@ -42,6 +42,9 @@ struct PromQLDifferentialTests {
             let wanted = prometheus.answer(path + "&query=\(RunningPrometheus.escaped(query))")
             let found = Self.answer(path, query, api)
             if wanted?["status"] == .string("error") { refusedCount += 1 }
+            if number % 20 == 0, let problem = Self.treeDifference(query, prometheus, api) {
+                problems.append(problem)
+            }
             if let problem = QueryAnswers.difference(wanted, found) {
                 problems.append("\(path)\n  \(query)\n  \(problem)")
             }
@@ -49,6 +52,46 @@ struct PromQLDifferentialTests {
         #expect(
             problems.isEmpty, "\(problems.count)\n\(problems.prefix(15).joined(separator: "\n"))")
         print("\(Self.queryCount) queries, \(refusedCount) refused by both")
+    }
+
+    /// How the trees of a query differ.
+    private static func treeDifference(
+        _ query: String, _ prometheus: RunningPrometheus, _ api: QueryAPI
+    ) -> String? {
+        let wanted = prometheus.answer("parse_query?query=\(RunningPrometheus.escaped(query))")
+        let found = answer("parse_query?x=", query, api)
+        guard wanted?["status"] == found?["status"] else {
+            return "parse_query of \(query): \(String(describing: wanted?["error"]))"
+        }
+        let texts = [wanted, found].map { JSONValueWriter.text($0?["data"] ?? .null) }
+        return texts[0] == texts[1]
+            ? nil : "the tree of \(query)\n  \(texts[1])\n  for \(texts[0])"
+    }
+
+    @Test(
+        "of the world's rules are accepted and refused as by Prometheus",
+        .enabled(if: !realRules.isEmpty, "needs the corpus of rules"))
+    func rulesOfTheWorld() throws {
+        var random = SeededGenerator(announcing: "real rules against Prometheus")
+        let folder = try ScratchFolder()
+        let program = try #require(TestPrograms.prometheus)
+        let prometheus = try #require(
+            try RunningPrometheus(program, config: "global: {}\n", folder))
+        let history = MetricsHistory(Registry(), MetricsHistory.Options(), clock: SystemClock())
+        let api = QueryAPI(history: history, clock: SystemClock())
+        for _ in 0..<400 {
+            let query = Self.realRules[Int.random(in: 0..<Self.realRules.count, using: &random)]
+            let path = "query?time=\(Self.start)"
+            let wanted = prometheus.answer(path + "&query=\(RunningPrometheus.escaped(query))")
+            let difference = QueryAnswers.difference(wanted, Self.answer(path, query, api))
+            #expect(difference == nil, "\(query)")
+            #expect(Self.treeDifference(query, prometheus, api) == nil)
+        }
+    }
+
+    /// The expressions of rules that others have written.
+    private static let realRules = SharedCases.records("conformance/real-rules.jsonl").compactMap {
+        $0["expr"]?.string
     }
 
     private static func answer(_ path: String, _ query: String, _ api: QueryAPI) -> Record? {

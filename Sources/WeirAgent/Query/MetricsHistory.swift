@@ -21,8 +21,8 @@ public final class MetricsHistory: Sendable {
         public var path: String?
         /// The time between two writings of that file; it is written at the end besides.
         public var snapshotInterval: Duration = .seconds(300)
-        /// Whether names go at a query's end, and what else is experimental is allowed.
-        public var allowsExperiments = false
+        /// What a query of them may cost.
+        public var queries = QueryLimits()
 
         /// Every 15 seconds, for three hours.
         public init() {}
@@ -32,10 +32,11 @@ public final class MetricsHistory: Sendable {
     public let store: SampleStore
     let options: QueryOptions
     let parserOptions: ParserOptions
+    let limits: QueryLimits
     private let interval: Duration
     private let snapshotInterval: Duration
     private let file: HistoryFile?
-    private let registry: Registry
+    let registry: Registry
     private let clock: any PipelineClock
     private let state = Monitor(State())
     private let counters: SampleCounters
@@ -67,10 +68,9 @@ public final class MetricsHistory: Sendable {
         }
         self.registry = registry
         self.clock = clock
-        var options = QueryOptions()
-        options.delaysNameRemoval = wanted.allowsExperiments
-        self.options = options
-        parserOptions = wanted.allowsExperiments ? .everything : ParserOptions()
+        self.limits = wanted.queries
+        options = wanted.queries.engineOptions
+        parserOptions = wanted.queries.allowsExperiments ? .everything : ParserOptions()
         counters = SampleCounters(registry, origin: "self")
     }
 

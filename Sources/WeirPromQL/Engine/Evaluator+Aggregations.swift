@@ -25,7 +25,7 @@ extension Evaluator {
         try rows(aggregation.expression, steps) { row throws(QueryError) in
             let (place, isNew) = groups.place(of: row)
             if isNew {
-                try self.hold(steps.count)
+                try self.holdSeries(steps)
                 folds.addGroup()
             }
             remarks.labels = row.labels
@@ -37,7 +37,7 @@ extension Evaluator {
             row.dropsName = groups.dropsName[place]
             remarks.labels = row.labels
             folds.finish(place, into: &row, remarks)
-            release(steps.count)
+            releaseSeries(1, steps)
             if row.hasSamples { try consume(&row) }
         }
     }
@@ -108,7 +108,7 @@ extension Evaluator {
                     label, to: self.symbols.symbol(for: text), in: group)
                 let (place, isNew) = table.place(of: labels)
                 if isNew {
-                    try self.hold(steps.count)
+                    try self.holdSeries(steps)
                     counted.append(SeriesRow(labels: labels, stepCount: steps.count))
                 }
                 if row.dropsName { counted[place].dropsName = true }
@@ -117,7 +117,7 @@ extension Evaluator {
             }
         }
         for place in counted.indices {
-            release(steps.count)
+            releaseSeries(1, steps)
             try consume(&counted[place])
         }
     }

@@ -35,7 +35,7 @@ extension Evaluator {
         let merger = filters ? nil : nameDropMerger(of: vector, refusesEqualLabels: false)
         let operand = BinaryOperand(self, operation, returnsBool: binary.returnsBool, at: range)
         try rows(vector, steps) { row throws(QueryError) in
-            try self.checkCancellation()
+            try self.checkCancellation(steps.count)
             var hasAny = false
             for step in 0..<steps.count {
                 let value = row.floats[step]
@@ -96,7 +96,7 @@ extension Evaluator {
         var present = PresenceTable(projection, steps)
         let merger = RowMerger()
         try rows(binary.left, steps) { row throws(QueryError) in
-            try self.hold(steps.count)
+            try self.holdSeries(steps)
             _ = present.mark(row)
             try merger.add(row)
         }
@@ -105,7 +105,7 @@ extension Evaluator {
                 for step in 0..<steps.count where present.has(place, step) { row.remove(at: step) }
                 if !row.hasSamples { return }
             }
-            try self.hold(steps.count)
+            try self.holdSeries(steps)
             try merger.add(row)
         }
         try merger.finish(consume)

@@ -75,12 +75,12 @@ extension Evaluator {
         let place = try placement(selector.offset, selector.pinnedTime, steps)
         let first = place.reference(steps.start) &- options.lookback &+ 1
         let last = place.reference(steps.end) &+ options.lookback
-        let series = source.select(try compiled(selector.matchers), from: first, through: last)
+        let series = try select(selector.matchers, from: first, through: last)
         let remarks = Remarks(self, at: range)
         var buffer = SampleBuffer()
         var row = SeriesRow(labels: LabelSet(), stepCount: steps.count)
         for one in series {
-            try checkCancellation()
+            try checkCancellation(steps.count)
             buffer.removeAll()
             one.read(from: first, through: last, into: &buffer)
             buffer.removeStale()

@@ -52,11 +52,10 @@ extension Evaluator {
         let last = frame.place.reference(steps.end) &+ frame.after
         switch expression.stripped.kind {
         case .matrixSelector(let matrix):
-            let all = source.select(
-                try compiled(matrix.selector.matchers), from: first, through: last)
+            let all = try select(matrix.selector.matchers, from: first, through: last)
             var buffer = SampleBuffer()
             for one in all {
-                try checkCancellation()
+                try checkCancellation(steps.count)
                 if try shortcut(one) { continue }
                 buffer.removeAll()
                 one.read(from: first, through: last, into: &buffer)
@@ -97,7 +96,7 @@ extension Evaluator {
         defer { readsHistogramStats = former }
         var buffer = SampleBuffer()
         try rows(subquery.expression, inner) { row throws(QueryError) in
-            try self.checkCancellation()
+            try self.checkCancellation(inner.count)
             buffer.removeAll()
             for step in 0..<inner.count {
                 if SeriesRow.isPresent(row.floats[step]) {
@@ -245,7 +244,8 @@ extension Evaluator {
         }
         var all: [(labels: LabelSet, points: [ResultPoint])] = []
         try series(expression, frame, steps) { labels, dropsName, buffer throws(QueryError) in
-            try self.hold(buffer.floats.count + buffer.histograms.count)
+            try self.hold(
+                buffer.floats.count + buffer.histograms.count + QueryOptions.seriesCost)
             all.append((dropsName ? labels.withoutMetadata : labels, buffer.points))
         }
         all.sort { symbols.isBefore($0.labels, $1.labels) }

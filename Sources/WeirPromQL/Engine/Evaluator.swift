@@ -18,7 +18,7 @@ final class Evaluator {
     /// Samples held now, against the limit.
     private var heldSamples = 0
     private let isCancelled: () -> QueryError?
-    private var rowsUntilCheck = 0
+    private var valuesUntilCheck = 0
 
     init(
         source: any SampleSource, steps: Steps, options: QueryOptions,
@@ -33,12 +33,22 @@ final class Evaluator {
 
     // MARK: Limits
 
+    /// Counts a series that is held from now on, with samples at all steps.
+    func holdSeries(_ steps: Steps) throws(QueryError) {
+        try hold(steps.count + QueryOptions.seriesCost)
+    }
+
+    /// Counts series that are no longer held.
+    func releaseSeries(_ count: Int, _ steps: Steps) {
+        release(count * (steps.count + QueryOptions.seriesCost))
+    }
+
     /// Counts samples that are held from now on.
     func hold(_ sampleCount: Int) throws(QueryError) {
         heldSamples += sampleCount
         if heldSamples > options.sampleLimit {
             throw QueryError(
-                "query processing would load too many samples into memory in query execution",
+                "query processing would load too many samples into memory in query execution; ask for fewer series or steps, or raise query_memory_limit",
                 kind: .limit)
         }
     }
@@ -47,11 +57,26 @@ final class Evaluator {
     func release(_ sampleCount: Int) { heldSamples -= sampleCount }
 
     /// Called for each series: whether the query shall go on.
-    func checkCancellation() throws(QueryError) {
-        rowsUntilCheck -= 1
-        guard rowsUntilCheck < 0 else { return }
-        rowsUntilCheck = 64
+    /// - Parameter stepCount: How many values it has.
+    func checkCancellation(_ stepCount: Int = 1) throws(QueryError) {
+        valuesUntilCheck -= 16 + stepCount
+        guard valuesUntilCheck < 0 else { return }
+        valuesUntilCheck = 2_048
         if let error = isCancelled() { throw error }
+    }
+
+    /// The series that a selector selects.
+    func select(
+        _ matchers: [LabelMatcher], from first: Int64, through last: Int64
+    ) throws(QueryError) -> [any SelectedSeries] {
+        let ready = try compiled(matchers)
+        let series = source.select(ready, from: first, through: last)
+        for matcher in ready where matcher.isUnsure {
+            throw QueryError(
+                "the pattern \(GoText.quoted(matcher.matcher.value)) takes too many steps to match the values of \(matcher.matcher.name); write a simpler one",
+                kind: .limit)
+        }
+        return series
     }
 
     // MARK: Values
@@ -130,7 +155,7 @@ final class Evaluator {
     func collect(_ expression: Expression, _ steps: Steps) throws(QueryError) -> [SeriesRow] {
         var all: [SeriesRow] = []
         try rows(expression, steps) { row throws(QueryError) in
-            try self.hold(steps.count)
+            try self.holdSeries(steps)
             all.append(row)
         }
         return all
@@ -187,7 +212,7 @@ final class Evaluator {
     /// cannot. `nil` where they stay apart.
     func nameDropMerger(of expression: Expression, refusesEqualLabels: Bool) -> RowMerger? {
         if options.delaysNameRemoval || Self.hasOneName(expression) { return nil }
-        return RowMerger(refusesEqualLabels: refusesEqualLabels)
+        return RowMerger(countingFor: self, refusesEqualLabels: refusesEqualLabels)
     }
 
     /// Whether all series of an expression surely have the same name, so that losing it makes no two alike.
@@ -230,18 +255,27 @@ final class Evaluator {
 
 /// Joins series with equal labels, in the order in which the first of each came.
 final class RowMerger {
+    private let evaluator: Evaluator?
     private let refusesEqualLabels: Bool
     private var table = LabelSetTable()
     private var all: [SeriesRow] = []
 
-    /// - Parameter refusesEqualLabels: Whether equal labels are an error even where no samples meet.
-    init(refusesEqualLabels: Bool = false) { self.refusesEqualLabels = refusesEqualLabels }
+    /// - Parameters:
+    ///   - evaluator: Who counts what is held, unless the series are counted already.
+    ///   - refusesEqualLabels: Whether equal labels are an error even where no samples meet.
+    init(countingFor evaluator: Evaluator? = nil, refusesEqualLabels: Bool = false) {
+        self.evaluator = evaluator
+        self.refusesEqualLabels = refusesEqualLabels
+    }
 
     /// Adds a series.
     /// - Throws: Where it has a sample at a step at which one with the same labels has one.
     func add(_ row: SeriesRow) throws(QueryError) {
         let (place, isNew) = table.place(of: row.labels)
-        if isNew { return all.append(row) }
+        if isNew {
+            try evaluator?.hold(row.floats.count + QueryOptions.seriesCost)
+            return all.append(row)
+        }
         if refusesEqualLabels { throw .duplicateLabelSet }
         try all[place].merge(row)
         if row.dropsName { all[place].dropsName = true }
@@ -256,6 +290,9 @@ final class RowMerger {
 
     /// Hands on what there is.
     func finish(_ consume: Evaluator.RowConsumer) throws(QueryError) {
-        for place in all.indices { try consume(&all[place]) }
+        for place in all.indices {
+            evaluator?.release(all[place].floats.count + QueryOptions.seriesCost)
+            try consume(&all[place])
+        }
     }
 }

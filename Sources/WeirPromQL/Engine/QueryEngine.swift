@@ -62,7 +62,7 @@ public struct QueryEngine: Sendable {
     ) throws(QueryError) -> [SeriesRow] {
         let merger = RowMerger()
         try evaluator.rows(expression, steps) { row throws(QueryError) in
-            try evaluator.hold(steps.count)
+            try evaluator.holdSeries(steps)
             if row.dropsName { row.labels = row.labels.withoutMetadata }
             try merger.add(row)
         }

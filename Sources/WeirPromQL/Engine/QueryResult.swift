@@ -4,14 +4,22 @@ public struct ResultPoint: Sendable {
     public var time: Int64
     /// The float; 0 where there is a histogram.
     public var value: Double
+    /// Most samples are floats: they shall not pay for the size of a histogram.
+    private var held: Held?
+
+    private final class Held: Sendable {
+        let histogram: FloatHistogram
+        init(_ histogram: FloatHistogram) { self.histogram = histogram }
+    }
+
     /// The histogram, if it is one.
-    public var histogram: FloatHistogram?
+    public var histogram: FloatHistogram? { held?.histogram }
 
     /// A sample.
     public init(time: Int64, value: Double, histogram: FloatHistogram? = nil) {
         self.time = time
         self.value = value
-        self.histogram = histogram
+        held = histogram.map { Held($0) }
     }
 }
 

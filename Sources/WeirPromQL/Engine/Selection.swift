@@ -40,7 +40,7 @@ struct Selection {
             if steps.count > 1 { order += group.filter { chosen.contains($0) } }
         }
         for place in order { try consume(&all[place]) }
-        evaluator.release(all.count * steps.count)
+        evaluator.releaseSeries(all.count, steps)
     }
 
     private func check(_ parameters: ContiguousArray<Double>) throws(QueryError) {

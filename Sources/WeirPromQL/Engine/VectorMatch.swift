@@ -49,7 +49,7 @@ struct VectorMatch {
         var results: [SeriesRow] = []
         try evaluator.rows(isOneLeft ? binary.right : binary.left, steps) {
             many throws(QueryError) in
-            try evaluator.checkCancellation()
+            try evaluator.checkCancellation(steps.count)
             if let conflict = conflicts.first(where: { many.isPresent(at: $0.step) }) {
                 throw conflict.error
             }
@@ -60,7 +60,7 @@ struct VectorMatch {
             else { return }
             if isOneToOne { try groups.pair(many, ones, group) }
             try match(many, groups, group, ones) { row throws(QueryError) in
-                try evaluator.hold(steps.count)
+                try evaluator.holdSeries(steps)
                 try keep(row, group, &groups, &results)
             }
             if fillMany != nil { groups.markMatched(many, group) }
@@ -69,7 +69,7 @@ struct VectorMatch {
         try fillManySide(groups, ones, &results)
         let merger = RowMerger()
         for row in results { try merger.add(row) }
-        evaluator.release(steps.count * (results.count + ones.count))
+        evaluator.releaseSeries(results.count + ones.count, steps)
         try merger.finish(consume)
     }
 

@@ -230,7 +230,7 @@ private struct HistogramVector {
             return bound
         }
         try evaluator.rows(expression, steps) { row throws(QueryError) in
-            try evaluator.hold(invocation.steps.count)
+            try evaluator.holdSeries(invocation.steps)
             if row.floats.contains(where: SeriesRow.isPresent) {
                 let symbol = row.labels.value(of: .upperBound)
                 if let upper = bound(symbol) {

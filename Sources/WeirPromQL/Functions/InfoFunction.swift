@@ -33,10 +33,10 @@ enum InfoFunction {
         let selector = VectorSelector(matchers: request.selector)
         try evaluator.selectorRows(selector, at: invocation.range, steps) {
             row throws(QueryError) in
-            try evaluator.hold(steps.count)
+            try evaluator.holdSeries(steps)
             sources[key(row.labels), default: []].append(row)
         }
-        let merger = RowMerger()
+        let merger = RowMerger(countingFor: evaluator)
         try evaluator.rows(invocation.call.arguments[0], steps) { row throws(QueryError) in
             let name = symbols.text(of: row.labels.value(of: .metricName))
             if request.names.allSatisfy({ $0.passes(name) }) {

@@ -35,6 +35,11 @@ enum LabelFunctions {
             let value = evaluator.symbols.text(of: labels.value(of: source))
             return pattern.captures(in: value).map { template.text($0) }
         }
+        if pattern.isUnsure {
+            throw QueryError(
+                "the pattern \(GoText.quoted(invocation.text(4))) of label_replace() takes too many steps; write a simpler one",
+                kind: .limit)
+        }
     }
 
     @Sendable private static func join(
@@ -71,7 +76,7 @@ enum LabelFunctions {
         _ consume: Evaluator.RowConsumer, value: (LabelSet) -> String?
     ) throws(QueryError) {
         let name = evaluator.symbols.symbol(for: destination)
-        let merger = RowMerger()
+        let merger = RowMerger(countingFor: evaluator)
         try evaluator.rows(invocation.call.arguments[0], invocation.steps) {
             row throws(QueryError) in
             if let value = value(row.labels) {

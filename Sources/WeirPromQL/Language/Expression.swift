@@ -54,6 +54,24 @@ public struct Expression: Sendable {
     }
 }
 
+extension Expression {
+    /// The matchers of all selectors within, in the order in which they are written.
+    public var selectors: [[LabelMatcher]] {
+        switch kind {
+        case .number, .string: []
+        case .parenthesis(let inner), .unary(_, let inner), .stepInvariant(let inner):
+            inner.selectors
+        case .binary(let binary): binary.left.selectors + binary.right.selectors
+        case .aggregation(let aggregation):
+            (aggregation.parameter?.selectors ?? []) + aggregation.expression.selectors
+        case .call(let call): call.arguments.flatMap(\.selectors)
+        case .vectorSelector(let selector): [selector.matchers]
+        case .matrixSelector(let matrix): [matrix.selector.matchers]
+        case .subquery(let subquery): subquery.expression.selectors
+        }
+    }
+}
+
 /// A number, and whether it was written as a duration (`5m` is 300).
 public struct NumberLiteral: Hashable, Sendable {
     /// Its value; a duration's in seconds.

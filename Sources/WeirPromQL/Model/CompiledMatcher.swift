@@ -14,6 +14,9 @@ public struct CompiledMatcher: Sendable {
         }
     }
 
+    /// Whether some value was not decided, since its pattern takes too many steps.
+    var isUnsure: Bool { pattern?.isUnsure ?? false }
+
     /// Whether a label's value passes; the empty text stands for a label that is not there.
     public func passes(_ value: String) -> Bool {
         switch matcher.operation {

@@ -30,6 +30,11 @@ public final class LabelPattern: Sendable {
     private let regex: Regex
     private let shape: Shape
     private let room = Mutex(Room())
+    private let overruns = Atomic<Int>(0)
+
+    /// Whether some value was not decided, since it takes too many steps: it counts as one that does not
+    /// match.
+    public var isUnsure: Bool { overruns.load(ordering: .relaxed) > 0 }
 
     /// Compiles a pattern.
     public init(_ pattern: String) throws(LabelPatternError) {
@@ -102,7 +107,13 @@ public final class LabelPattern: Sendable {
         var value = value
         return value.withUTF8 { text -> R? in
             let bytes = UnsafeRawBufferPointer(text)
-            return matcher.match(bytes) == .matched ? body(matcher, bytes) : nil
+            switch matcher.match(bytes) {
+            case .matched: return body(matcher, bytes)
+            case .overLimit:
+                overruns.wrappingAdd(1, ordering: .relaxed)
+                return nil
+            default: return nil
+            }
         }
     }
 }

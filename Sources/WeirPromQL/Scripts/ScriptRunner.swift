@@ -17,7 +17,6 @@ public struct ScriptRunner {
         var options = QueryOptions()
         options.delaysNameRemoval = true
         options.usesStartTimes = true
-        options.sampleLimit = 10_000
         engine = QueryEngine(options: options)
     }
 
