@@ -66,6 +66,8 @@ public final class Agent: Sendable {
             registry: registry, refusals: deadLetter, outputByteLimit: system.bufferByteLimit,
             outputLog: { reports.output($0) }, tailLog: { reports.tail($0) })
         context.checkpoint = checkpoint
+        context.scrapeLog = { reports.scrape($0) }
+        context.environment = { files.environment($0) }
         context.listenLog = { [logger] component, address in
             logger.info(
                 "source takes samples", metadata: ["address": "\(address)", "id": "\(component)"])

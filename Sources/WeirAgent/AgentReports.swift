@@ -110,6 +110,21 @@ struct AgentReports: Sendable {
         }
     }
 
+    func scrape(_ report: ScrapeReport) {
+        switch report {
+        case .failing(let target, let reason):
+            logger.warning(
+                "a target cannot be scraped",
+                metadata: ["target": "\(target)", "reason": "\(reason)"])
+        case .recovered(let target):
+            logger.info("a target is scraped again", metadata: ["target": "\(target)"])
+        case .podsUnknown(let reason):
+            logger.warning(
+                "this node's pods cannot be listed; those that are known are scraped on",
+                metadata: ["reason": "\(reason)"])
+        }
+    }
+
     func router(_ report: RouterReport) {
         switch report {
         case .noMatch(let tag, let count):

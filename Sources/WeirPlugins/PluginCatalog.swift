@@ -10,6 +10,7 @@ public enum PluginCatalog {
     public static let catalog = ComponentCatalog(
         [
             TailSource.declaration, PrometheusSource.declaration, RemoteWriteSource.declaration,
+            ScrapeSource.declaration,
         ]
             + PrometheusMonitors.declarations
             + [
@@ -36,6 +37,9 @@ public enum PluginCatalog {
         case "prometheus_remote_write":
             try checkHistory(section, context)
             return try RemoteWriteSource(section, name: name, context: context)
+        case "prometheus_scrape":
+            try checkHistory(section, context)
+            return try ScrapeSource(section, context: context)
         case "prometheus_monitor", "prometheus_output_monitor", "prometheus_tail_monitor":
             return try PrometheusMonitors.source(section, context: context)
         default: return try tail(section, name: name, sink: sink, context: context)

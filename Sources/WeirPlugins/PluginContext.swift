@@ -31,6 +31,10 @@ public struct PluginContext: Sendable {
     public var outputLog: @Sendable (OutputReport) -> Void
     /// Where sources of samples tell where they listen, with the component's name.
     public var listenLog: @Sendable (_ component: String, _ address: String) -> Void = { _, _ in }
+    /// Where happenings of scraping are told.
+    public var scrapeLog: @Sendable (ScrapeReport) -> Void = { _ in }
+    /// A variable of the environment.
+    public var environment: @Sendable (String) -> String? = { _ in nil }
     /// Where happenings of followed files are told.
     public var tailLog: @Sendable (TailReport) -> Void
 

@@ -103,7 +103,8 @@ struct RemoteWriteSection {
         sampling.metadataInterval = section[P.metadataInterval]
         sampling.sendsExemplars = section[P.exemplars]
         sampling.sendsNativeHistograms = section[P.nativeHistograms]
-        sampling.externalLabels = try Self.labels(section, hostName: hostName)
+        sampling.externalLabels = try Self.labels(
+            section.section("external_labels"), hostName: hostName)
         queue = RemoteWriteQueue.Options()
         queue.byteLimit = max(section[P.byteLimit], 1)
         if section[P.ageLimit] > .zero { queue.ageLimit = section[P.ageLimit] }
@@ -188,16 +189,18 @@ struct RemoteWriteSection {
         return fixed + authorizations + custom
     }
 
-    private static func labels(
-        _ section: Section, hostName: String
+    /// The labels that a section such as `<external_labels>` gives every series.
+    static func labels(
+        _ section: Section?, hostName: String
     ) throws(SectionError) -> [Label] {
         var labels: [Label] = []
-        for attribute in section.section("external_labels")?.element.attributes ?? [] {
+        for attribute in section?.element.attributes ?? [] {
             guard MetricName.isValidLabel(attribute.name), !attribute.name.hasPrefix("__"),
                 attribute.name != "le"
             else {
                 throw SectionError(
-                    attribute.location, "`\(attribute.name)` is not an external label's name",
+                    attribute.location,
+                    "`\(attribute.name)` is not the name of a label that every series can have",
                     help: "use letters, digits and `_`; begin with no digit and no `__`; "
                         + "`le` is of histograms")
             }
@@ -210,7 +213,7 @@ struct RemoteWriteSection {
             guard let value = template.constant, !value.isEmpty else {
                 throw SectionError(
                     attribute.valueLocation,
-                    "the external label `\(attribute.name)` has no value that is always the same",
+                    "the label `\(attribute.name)` has no value that is always the same",
                     help: "write a text or `${hostname}`")
             }
             labels.append(Label(attribute.name, value))
