@@ -56,12 +56,12 @@ struct MeshChainTests {
         try expect(sent, in: prometheus)
         // What Prometheus itself says of the time between: an increase, and never a counter's reset.
         let labels = ["destination_service_name", "response_code"]
-        let now = prometheus.numbers(Self.total, by: labels)
+        let now = prometheus.api.numbers(Self.total, by: labels)
         for (key, count) in sent {
             let increase = (now[[key.service, key.code]] ?? 0) - Double(before[key] ?? 0)
             #expect(increase == Double(count - (before[key] ?? 0)))
         }
-        let resets = prometheus.numbers("sum(resets(istio_requests_total[1h]))", by: [])
+        let resets = prometheus.api.numbers("sum(resets(istio_requests_total[1h]))", by: [])
         #expect(resets == [[]: 0])
         #expect(weir.terminate() == 0)
         print("mesh chain: \(sent.values.reduce(0, +)) requests, 5 kills")
@@ -88,7 +88,7 @@ struct MeshChainTests {
         let start = clock.monotonicNanoseconds
         var found: [[String]: Double] = [:]
         while clock.monotonicNanoseconds - start < 60_000_000_000 {
-            found = prometheus.numbers(
+            found = prometheus.api.numbers(
                 Self.total, by: ["destination_service_name", "response_code"])
             if found == expected { return }
         }

@@ -105,8 +105,8 @@ struct PrometheusTests {
             return
         }
         // The last metric of a scrape by name: when it is there, all are.
-        #expect(prometheus.wait(for: "up == 1", count: 3))
-        #expect(prometheus.wait(for: "test_size_bytes_count", count: 3 * 14))
+        #expect(prometheus.api.wait(for: "up == 1", count: 3))
+        #expect(prometheus.api.wait(for: "test_size_bytes_count", count: 3 * 14))
         for job in protocols.keys.sorted() { check(prometheus, job, group) }
         checkNative(prometheus, group)
         checkExemplars(prometheus)
@@ -114,7 +114,7 @@ struct PrometheusTests {
 
     private func check(_ prometheus: RunningPrometheus, _ job: String, _ group: SeriesGroup) {
         func numbers(_ name: String, _ more: String = "") -> [[String]: Double] {
-            prometheus.numbers("\(name){job=\"\(job)\"\(more)}", by: Self.labels)
+            prometheus.api.numbers("\(name){job=\"\(job)\"\(more)}", by: Self.labels)
         }
         var expected: [String: [[String]: Double]] = [:]
         for (family, declaration) in Self.families.enumerated() {
@@ -154,10 +154,10 @@ struct PrometheusTests {
             sums[labels] = sum
         }
         let name = "test_native_seconds{job=\"protobuf\"}"
-        #expect(prometheus.numbers("histogram_count(\(name))", by: Self.labels) == counts)
-        #expect(prometheus.numbers("histogram_sum(\(name))", by: Self.labels) == sums)
+        #expect(prometheus.api.numbers("histogram_count(\(name))", by: Self.labels) == counts)
+        #expect(prometheus.api.numbers("histogram_sum(\(name))", by: Self.labels) == sums)
         // All but the zero are above 0.7: the buckets are where they belong.
-        let above = prometheus.numbers(
+        let above = prometheus.api.numbers(
             "histogram_fraction(0.7, 1000, \(name)) * histogram_count(\(name))", by: Self.labels)
         for (labels, count) in counts {
             let share = above[labels] ?? 0
@@ -170,9 +170,9 @@ struct PrometheusTests {
         for job in ["openmetrics", "protobuf"] {
             let query = "test_duration_seconds_bucket{job=\"\(job)\"}"
             let path =
-                "query_exemplars?query=\(RunningPrometheus.escaped(query))"
+                "query_exemplars?query=\(QueryClient.escaped(query))"
                 + "&start=\(now - 600)&end=\(now + 600)"
-            guard case .array(let series)? = prometheus.ask(path), !series.isEmpty else {
+            guard case .array(let series)? = prometheus.api.ask(path), !series.isEmpty else {
                 Issue.record("no exemplars in \(job)")
                 continue
             }

@@ -129,16 +129,16 @@ struct RemoteWriteTests {
         let output = try Self.output(prometheus, registry, version)
         try output.start()
         // The last metric of a sampling: when it is there, all are.
-        #expect(prometheus.wait(for: "test_native_seconds", count: 10))
+        #expect(prometheus.api.wait(for: "test_native_seconds", count: 10))
         for (name, readings) in Self.expected(group) {
-            let found = prometheus.numbers(name, by: Self.labels)
+            let found = prometheus.api.numbers(name, by: Self.labels)
             #expect(found == readings, "\(name)")
         }
         let rate = "histogram_quantile(0.5, test_duration_seconds_bucket{agent=\"weir\"})"
-        #expect(prometheus.query(rate).count == 10)
+        #expect(prometheus.api.query(rate).count == 10)
         checkExemplars(prometheus)
         Self.stop(output)
-        #expect(prometheus.query("{agent=\"weir\"}").isEmpty, "all is stale")
+        #expect(prometheus.api.query("{agent=\"weir\"}").isEmpty, "all is stale")
         #expect(Self.total(registry, "dropped_samples_total") == 0)
         #expect(Self.total(registry, "dropped_histograms_total") == 0)
         #expect(Self.total(registry, "retries_total") == 0)
@@ -185,7 +185,7 @@ struct RemoteWriteTests {
         let now = SystemClock().now.seconds
         for name in ["test_duration_seconds_bucket", "test_native_seconds"] {
             let path = "query_exemplars?query=\(name)&start=\(now - 600)&end=\(now + 600)"
-            guard case .array(let series)? = prometheus.ask(path), !series.isEmpty else {
+            guard case .array(let series)? = prometheus.api.ask(path), !series.isEmpty else {
                 Issue.record("no exemplars of \(name)")
                 continue
             }
@@ -206,7 +206,7 @@ struct RemoteWriteTests {
         let prometheus = try Self.prometheus(folder)
         let output = try Self.output(prometheus, registry, version)
         try output.start()
-        #expect(prometheus.wait(for: "test_level", count: 10))
+        #expect(prometheus.api.wait(for: "test_level", count: 10))
         prometheus.stop()
         let clock = SystemClock()
         let end = clock.monotonicNanoseconds + 60_000_000_000
@@ -228,7 +228,7 @@ struct RemoteWriteTests {
             #expect(Self.total(registry, "dropped_\(kind)_total") == 0, "nothing out of order")
         }
         for name in ["test_requests_total", "test_duration_seconds_bucket", "test_level"] {
-            let counts = prometheus.numbers(
+            let counts = prometheus.api.numbers(
                 "count_over_time(\(name)[10m])", by: Self.labels + ["le"]
             ).values.map { Int($0) }
             #expect(!counts.isEmpty)
@@ -285,16 +285,16 @@ struct RemoteWriteTests {
         write(100)
         let weir = try RunningWeir(folder)
         for kill in 1...2 {
-            #expect(prometheus.wait(for: "sum(istio_requests_total) == \(written)", count: 1))
+            #expect(prometheus.api.wait(for: "sum(istio_requests_total) == \(written)", count: 1))
             weir.process.kill9()
             write(50 * kill)
             folder.write("", to: "weir.log")
             try weir.restart()
         }
-        #expect(prometheus.wait(for: "sum(istio_requests_total) == \(written)", count: 1))
+        #expect(prometheus.api.wait(for: "sum(istio_requests_total) == \(written)", count: 1))
         #expect(weir.terminate() == 0)
-        let resets = prometheus.query("resets(istio_requests_total[10m]) > 0")
+        let resets = prometheus.api.query("resets(istio_requests_total[10m]) > 0")
         #expect(resets.isEmpty)
-        #expect(prometheus.query("istio_requests_total").isEmpty, "all is stale")
+        #expect(prometheus.api.query("istio_requests_total").isEmpty, "all is stale")
     }
 }

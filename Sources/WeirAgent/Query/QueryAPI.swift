@@ -182,6 +182,6 @@ struct QueryAPI: Sendable {
 
     private func format(_ parameters: QueryParameters) throws(QueryRefusal) -> HTTPServer.Response {
         let (_, expression) = try parse(parameters)
-        return QueryAnswer.success { ResultWriter.append(expression.description, to: &$0) }
+        return QueryAnswer.success { ResultWriter.append(expression.formatted, to: &$0) }
     }
 }

@@ -4,7 +4,8 @@ extension Expression: CustomStringConvertible {
 }
 
 /// Prints expressions (Prometheus: promql/parser/printer.go).
-private enum Printer {
+enum Printer {
+    /// An expression on one line.
     static func text(_ expression: Expression) -> String {
         switch expression.kind {
         case .number(let number): text(number)
@@ -22,10 +23,14 @@ private enum Printer {
             "\(series(matrix.selector))[\(span(matrix.window))]\(edge(matrix.selector.edge))"
                 + time(matrix.selector.pinnedTime, matrix.selector.offset)
         case .subquery(let subquery):
-            "\(text(subquery.expression))[\(span(subquery.window)):"
-                + (subquery.step.map(span) ?? "") + "]"
-                + time(subquery.pinnedTime, subquery.offset)
+            text(subquery.expression) + window(subquery)
         }
+    }
+
+    /// What stands behind a subquery's expression.
+    static func window(_ subquery: Subquery) -> String {
+        "[\(span(subquery.window)):" + (subquery.step.map(span) ?? "") + "]"
+            + time(subquery.pinnedTime, subquery.offset)
     }
 
     private static func text(_ number: NumberLiteral) -> String {
@@ -35,10 +40,13 @@ private enum Printer {
     // MARK: Operators
 
     private static func text(_ binary: BinaryExpression) -> String {
-        var operation = binary.operation.rawValue
-        if binary.returnsBool { operation += " bool" }
-        if let matching = binary.matching { operation += text(matching) }
-        return "\(text(binary.left)) \(operation) \(text(binary.right))"
+        "\(text(binary.left)) \(operation(of: binary)) \(text(binary.right))"
+    }
+
+    /// An operator with all that stands between its sides.
+    static func operation(of binary: BinaryExpression) -> String {
+        binary.operation.rawValue + (binary.returnsBool ? " bool" : "")
+            + (binary.matching.map { text($0) } ?? "")
     }
 
     private static func text(_ matching: VectorMatching) -> String {
@@ -64,14 +72,19 @@ private enum Printer {
     }
 
     private static func text(_ aggregation: Aggregation) -> String {
+        let parameter = aggregation.parameter.map { text($0) + ", " } ?? ""
+        return "\(head(of: aggregation))(\(parameter)\(text(aggregation.expression)))"
+    }
+
+    /// What stands before an aggregation's parentheses.
+    static func head(of aggregation: Aggregation) -> String {
         var head = aggregation.operation.rawValue
         if aggregation.isWithout {
             head += " without (\(names(aggregation.grouping))) "
         } else if !aggregation.grouping.isEmpty {
             head += " by (\(names(aggregation.grouping))) "
         }
-        let parameter = aggregation.parameter.map { text($0) + ", " } ?? ""
-        return "\(head)(\(parameter)\(text(aggregation.expression)))"
+        return head
     }
 
     // MARK: Selectors
@@ -86,13 +99,15 @@ private enum Printer {
                 parts.append(GoText.quoted(written))
             }
         }
+        var matchers: [String] = []
         for matcher in selector.matchers {
             let isName = matcher.name == "__name__" && matcher.operation == .equal
             if isName, matcher.value == selector.name { continue }
-            parts.append(
+            matchers.append(
                 Self.name(matcher.name) + matcher.operation.rawValue
                     + GoText.quoted(matcher.value))
         }
+        parts += matchers.sorted(by: QuerySymbols.isBefore)
         return parts.isEmpty && !name.isEmpty ? name : "\(name){\(parts.joined(separator: ","))}"
     }
 

@@ -1,10 +1,14 @@
-import WeirTesting
-
-/// Makes well-typed PromQL over the series of ``PromQLDifferentialTests``, of any shape up to a depth.
-struct QueryGenerator {
+/// Makes well-typed PromQL of any shape up to a depth, over the series that its tests know.
+public struct QueryGenerator {
     private var random: SeededGenerator
+    /// Whether what is experimental, native histograms and times far away are used too.
+    private let isWild: Bool
 
-    init(_ random: SeededGenerator) { self.random = random }
+    /// A generator.
+    public init(_ random: SeededGenerator, isWild: Bool = false) {
+        self.random = random
+        self.isWild = isWild
+    }
 
     private mutating func one(of choices: [String]) -> String {
         choices.randomElement(using: &random) ?? ""
@@ -15,12 +19,13 @@ struct QueryGenerator {
     }
 
     /// An instant vector, or now and then a scalar.
-    mutating func query() -> String {
+    public mutating func query() -> String {
         chance(8) ? scalar(2) : vector(Int.random(in: 1...3, using: &random))
     }
 
     private mutating func vector(_ depth: Int) -> String {
         if depth == 0 || chance(20) { return selector() + modifier() }
+        if isWild, chance(30) { return wild(depth - 1) }
         switch Int.random(in: 0..<10, using: &random) {
         case 0, 1: return overTime(depth - 1)
         case 2: return mapped(depth - 1)
@@ -33,6 +38,7 @@ struct QueryGenerator {
     }
 
     private mutating func selector() -> String {
+        if isWild, chance(30) { return one(of: ["native", "custom", "mixed", #"{job="a"}"#]) }
         let name = one(of: ["requests_total", "temperature", "latency_bucket", "sparse", "odd"])
         guard chance(50) else { return name }
         return name + "{"
@@ -44,6 +50,12 @@ struct QueryGenerator {
     }
 
     private mutating func modifier() -> String {
+        if isWild, chance(10) {
+            return one(of: [
+                " offset 290y", " offset -290y", " @ 1e15", " @ -1e15", " offset (step() * 2)",
+                " @ 0.001", " offset min_of(1m, range())",
+            ])
+        }
         switch Int.random(in: 0..<10, using: &random) {
         case 0: return " offset \(one(of: ["1m", "7m", "-90s", "30m"]))"
         case 1: return " @ \(one(of: ["start()", "end()"]))"
@@ -145,6 +157,40 @@ struct QueryGenerator {
             return
                 "(\(scalar(depth - 1)) \(one(of: ["+", "*", "/", "%", "> bool"])) \(scalar(depth - 1)))"
         default: return "-\(scalar(depth - 1))"
+        }
+    }
+
+    // MARK: Wild ones
+
+    private mutating func wild(_ depth: Int) -> String {
+        let inner = vector(depth)
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0:
+            return one(of: [
+                "histogram_count", "histogram_sum", "histogram_avg", "histogram_stddev",
+                "histogram_stdvar",
+            ]) + "(\(inner))"
+        case 1: return "histogram_quantile(\(scalar(0)), \(inner))"
+        case 2: return "histogram_fraction(\(scalar(0)), \(scalar(0)), \(inner))"
+        case 3: return "limitk(\(one(of: ["2", "0", "-1", "1e300"])), \(inner))"
+        case 4: return "limit_ratio(\(one(of: ["0.5", "-0.5", "0", "2"])), \(inner))"
+        case 5: return #"sort_by_label(\#(inner), "job", "code")"#
+        case 6: return "info(\(inner))"
+        case 7: return "\(inner) \(one(of: ["</", ">/"])) \(scalar(0))"
+        case 8: return "\(inner) + fill (\(one(of: ["0", "NaN", "-1"]))) \(vector(depth))"
+        case 9:
+            let function = one(of: ["rate", "increase", "delta", "resets", "changes"])
+            let edge = one(of: ["anchored", "smoothed"])
+            return "\(function)(\(selector())[\(one(of: ["1m", "5m"]))] \(edge))"
+        case 10:
+            let function = one(of: [
+                "mad_over_time", "ts_of_max_over_time", "ts_of_min_over_time",
+                "ts_of_last_over_time", "first_over_time", "double_exponential_smoothing",
+            ])
+            let range = range(depth)
+            return function == "double_exponential_smoothing"
+                ? "\(function)(\(range), \(scalar(0)), 0.3)" : "\(function)(\(range))"
+        default: return #"histogram_quantiles(\#(inner), "q", 0.5, \#(scalar(0)))"#
         }
     }
 }
