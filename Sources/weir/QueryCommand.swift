@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import WeirCore
 import WeirHost
 import WeirPromQL
@@ -34,6 +35,14 @@ struct QueryCommand: ParsableCommand {
 
     @Flag(help: "Print the answer as it comes.")
     var json = false
+
+    @Flag(help: "Draw the answer; with --start.")
+    var chart = false
+
+    func validate() throws {
+        if chart, start == nil { throw ValidationError("--chart draws a range: say --start") }
+        if chart, json { throw ValidationError("--chart and --json exclude each other") }
+    }
 
     func run() throws {
         do throws(ParseError) {
@@ -102,6 +111,7 @@ struct QueryCommand: ParsableCommand {
         if case .string(let type)? = data["resultType"], type == "scalar" || type == "string" {
             return print(Self.value(.array(result)))
         }
+        if chart { return draw(result) }
         for case .object(let series) in result {
             let name = Self.name(series["metric"])
             if let value = series["value"] ?? series["histogram"] {
@@ -114,6 +124,27 @@ struct QueryCommand: ParsableCommand {
                 for point in points { print("  \(Self.time(point))  \(Self.value(point))") }
             }
         }
+    }
+
+    /// Draws the series of a range; histograms are left out.
+    private func draw(_ result: [Value]) {
+        var lines: [TerminalChart.Line] = []
+        for case .object(let series) in result {
+            guard case .array(let points)? = series["values"] else { continue }
+            lines.append(
+                TerminalChart.Line(
+                    name: Self.name(series["metric"]), points: points.compactMap(Self.point)))
+        }
+        var chart = TerminalChart()
+        chart.hasColors = isatty(STDOUT_FILENO) == 1
+        for line in chart.text(lines) { print(line) }
+    }
+
+    private static func point(_ value: Value) -> (time: Double, value: Double)? {
+        guard let time = Double(time(value)),
+            let number = Double(Self.value(value).replacing("Inf", with: "infinity"))
+        else { return nil }
+        return (time, number)
     }
 
     /// Labels as Prometheus writes a series.

@@ -87,6 +87,32 @@ import WeirTesting
         #expect(weir.terminate() == 0)
     }
 
+    @Test func `are drawn over time`() throws {
+        folder.write(line, to: "access.log")
+        folder.write(configuration(), to: "weir.conf")
+        let weir = try RunningWeir(folder)
+        let url = "http://127.0.0.1:\(try #require(weir.adminPort))"
+        func query(_ more: [String]) throws -> (code: Int32, output: String) {
+            try run(TestPrograms.weir, ["query", "--url", url] + more)
+        }
+        let range = ["--start", "1700000000", "--end", "1700000600", "--step", "10"]
+        let drawn = try query(["(time() - 1700000000) * 100", "--chart"] + range)
+        #expect(drawn.code == 0)
+        let lines = drawn.output.split(separator: "\n").map(String.init)
+        #expect(lines.count == 14)
+        // It rises from the left below to the right above.
+        #expect(lines[0].hasPrefix("60k ┤     ") && lines[0].count == 77)
+        #expect(lines[6].hasPrefix("30k ┤  "))
+        #expect(lines[11].hasPrefix("  0 ┤⣀") && lines[11].count < 20)
+        #expect(lines[12].hasPrefix("2023-11-14T22:13:20Z  "))
+        #expect(lines[12].hasSuffix("  2023-11-14T22:23:20Z"))
+        #expect(lines[13] == "━ {}  last 60k, least 0, most 60k")
+        let empty = try query(["nosuch", "--chart"] + range)
+        #expect(empty.output == "nothing to draw\n")
+        #expect(try query(["up", "--chart"]).output.contains("--chart draws a range: say --start"))
+        #expect(weir.terminate() == 0)
+    }
+
     @Test func `find what there was before a stop, and before a kill`() throws {
         folder.write(String(repeating: line, count: 40), to: "access.log")
         folder.write(
