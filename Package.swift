@@ -42,6 +42,8 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CIgzip"),
         .target(name: "CShims"),
@@ -54,8 +56,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "weir", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
-                "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
+                "weir", "WeirAgent", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost",
+                "WeirMetrics", "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
             ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],
@@ -64,8 +66,9 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins", "WeirPromQL",
-                "WeirStore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "WeirAgent", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins",
+                "WeirPromQL", "WeirStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .executableTarget(
             name: "weir-bench",
@@ -75,9 +78,12 @@ let package = Package(
             ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
-        + module("WeirConfig", dependencies: ["WeirCore"])
+        + module("WeirConfig", dependencies: ["CYAML", "WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
-        + module("WeirPromQL", dependencies: ["WeirCore", "WeirMetrics"])
+        + module(
+            "WeirPromQL", dependencies: ["WeirCore", "WeirMetrics"],
+            testDependencies: ["WeirHost"])
+        + module("WeirAlerts", dependencies: ["WeirConfig", "WeirCore", "WeirPromQL"])
         + module(
             "WeirHost",
             dependencies: [

@@ -153,4 +153,12 @@ extension Regex {
                 | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DUPNAMES,
             groupNames: [:])
     }
+    /// Compiles a pattern in RE2's dialect that is looked for anywhere in a text.
+    public convenience init(re2 pattern: String) throws(RegexError) {
+        try RE2Dialect.check(pattern)
+        try self.init(
+            pattern, bytes: Array("(?:\(pattern))".utf8),
+            options: PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_DUPNAMES,
+            groupNames: [:])
+    }
 }

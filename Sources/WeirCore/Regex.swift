@@ -149,11 +149,12 @@ public final class RegexMatcher {
     deinit { pcre2_match_data_free_8(state) }
 
     /// Looks for the pattern in some bytes.
-    public func match(_ bytes: UnsafeRawBufferPointer) -> RegexOutcome {
+    /// - Parameter start: The first byte at which a match may begin.
+    public func match(_ bytes: UnsafeRawBufferPointer, from start: Int = 0) -> RegexOutcome {
         var empty: UInt8 = 0
         let result = withUnsafePointer(to: &empty) { fallback in
-            let start = bytes.bindMemory(to: UInt8.self).baseAddress ?? fallback
-            return pcre2_match_8(regex.code, start, bytes.count, 0, 0, state, regex.context)
+            let base = bytes.bindMemory(to: UInt8.self).baseAddress ?? fallback
+            return pcre2_match_8(regex.code, base, bytes.count, start, 0, state, regex.context)
         }
         if result > 0 { return .matched }
         return result == PCRE2_ERROR_NOMATCH ? .unmatched : .overLimit

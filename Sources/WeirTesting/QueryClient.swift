@@ -33,7 +33,7 @@ public final class QueryClient {
     /// The series that an instant query finds.
     public func query(_ expression: String) -> [Record] {
         guard
-            case .array(let found)? = ask("query?query=\(Self.escaped(expression))")?
+            case .array(let found)? = ask("query?query=\(expression.asQueryPart)")?
                 .object?["result"]
         else { return [] }
         return found.compactMap(\.object)
@@ -68,16 +68,5 @@ public final class QueryClient {
     /// Asks until so many series are found.
     public func wait(for expression: String, count: Int, seconds: UInt64 = 60) -> Bool {
         wait(seconds: seconds) { query(expression).count >= count }
-    }
-
-    /// A text as a part of a query of an address.
-    public static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF")
-        return text.utf8.map { byte in
-            let isPlain = (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x5f
-            return isPlain
-                ? String(UnicodeScalar(byte))
-                : "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-        }.joined()
     }
 }

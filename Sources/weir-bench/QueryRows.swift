@@ -193,7 +193,7 @@ struct QueryRows {
     /// The answer of one of nine askings, and the median time.
     private func measured(_ query: String, _ port: Int) -> (milliseconds: Double, answer: Record?) {
         let time = samples.start / 1_000 + 3_585
-        let text = "query=\(QueryClient.escaped(query))&time=\(time)&timeout=100s"
+        let text = "query=\(query.asQueryPart)&time=\(time)&timeout=100s"
         let body = Array(text.utf8)
         let clock = SystemClock()
         var times: [Double] = []

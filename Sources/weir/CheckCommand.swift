@@ -1,19 +1,21 @@
 import ArgumentParser
 import Glibc
 import WeirAgent
+import WeirAlerts
 import WeirConfig
 
 /// `weir check`
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check configurations; all mistakes at once.",
+        abstract: "Check configurations and rules; all mistakes at once.",
         discussion: """
-            A path is a configuration, or a folder with a `weir.conf`. \
+            A path is a configuration, a folder with a `weir.conf`, or a YAML file of rules \
+            (Prometheus' own, or PrometheusRule resources) or of their unit tests. \
             Exit codes: 0 sound, 1 mistakes, 2 unreadable.
             """)
 
-    @Argument(help: "Configurations, or folders with a weir.conf.")
+    @Argument(help: "Configurations, folders with a weir.conf, or YAML files of rules.")
     var paths: [String]
 
     func run() throws { throw Self.check(paths) }
@@ -29,7 +31,11 @@ struct CheckCommand: ParsableCommand {
                 code = 2
                 continue
             }
-            let diagnostics = Agent.check(file, files: files)
+            let isYAML = file.hasSuffix(".yml") || file.hasSuffix(".yaml")
+            let diagnostics =
+                isYAML
+                ? checkRules(files.contents(of: file) ?? [], file)
+                : Agent.check(file, files: files)
             for diagnostic in diagnostics { print(diagnostic) }
             let errors = diagnostics.count { $0.severity == .error }
             if errors > 0 {
@@ -40,5 +46,12 @@ struct CheckCommand: ParsableCommand {
             }
         }
         return ExitCode(code)
+    }
+
+    /// What there is to remark about rules, or about their tests.
+    private static func checkRules(_ bytes: [UInt8], _ file: String) -> [Diagnostic] {
+        RuleTestFile.isTest(bytes)
+            ? RuleTestFile(bytes, file: file).diagnostics
+            : RuleFile(bytes, file: file).diagnostics
     }
 }

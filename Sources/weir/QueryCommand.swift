@@ -78,25 +78,15 @@ struct QueryCommand: ParsableCommand {
 
     private var address: String {
         var text = "\(url)/api/v1/\(start == nil ? "query" : "query_range")?query="
-        text += Self.escaped(expression)
+        text += expression.asQueryPart
         if let start {
             let last = end ?? "\(SystemClock().now.seconds)"
-            text += "&start=\(Self.escaped(start))&end=\(Self.escaped(last))"
-            text += "&step=\(Self.escaped(step))"
+            text += "&start=\(start.asQueryPart)&end=\(last.asQueryPart)"
+            text += "&step=\(step.asQueryPart)"
         } else if let time {
-            text += "&time=\(Self.escaped(time))"
+            text += "&time=\(time.asQueryPart)"
         }
         return text
-    }
-
-    private static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF")
-        return text.utf8.map { byte in
-            let isPlain = (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x5f
-            return isPlain
-                ? String(UnicodeScalar(byte))
-                : "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-        }.joined()
     }
 
     // MARK: Table

@@ -8,12 +8,13 @@ import WeirPromQL
 struct TestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "test",
-        abstract: "Run tests: pipeline folders on their input, and PromQL scripts.",
+        abstract: "Run tests: pipeline folders on their input, rules, and PromQL scripts.",
         discussion: """
             A folder holds weir.conf, input/ and expected/. A file under input/ stands for the file \
             of that path; expected/<output>.jsonl holds the events that reach the output of that \
             @id or type. A file whose name ends in .test is a script of Prometheus' own test \
-            language (load, eval, expect), run by Weir's PromQL engine. \
+            language (load, eval, expect), run by Weir's PromQL engine. A YAML file with `tests:` \
+            holds unit tests of rules, as promtool has them. \
             Exit codes: 0 all pass, 1 some fail, 2 no test was found.
             """)
 
@@ -23,16 +24,26 @@ struct TestCommand: ParsableCommand {
     @Flag(help: "Write what comes out as what is expected.")
     var update = false
 
+    @Option(help: "Write the outcomes of rule tests as JUnit's XML to this file.")
+    var junit: String?
+
     func run() throws {
         let folders = paths.flatMap { pipelines(under: $0) }
         let scripts = paths.flatMap { self.scripts(under: $0) }
-        guard !folders.isEmpty || !scripts.isEmpty else {
+        let rules = paths.flatMap { RuleTests.files(under: $0) }
+        guard !folders.isEmpty || !scripts.isEmpty || !rules.isEmpty else {
             print(
-                "no test was found\n  help: give a folder with weir.conf, input/ and expected/, or "
-                    + "a script *.test")
+                "no test was found\n  help: give a folder with weir.conf, input/ and expected/, a "
+                    + "script *.test, or a file of rule tests")
             throw ExitCode(2)
         }
         var failed = scripts.reduce(0) { $0 + (runScript($1) ? 0 : 1) }
+        var report = JUnitReport()
+        failed += rules.reduce(0) { $0 + (RuleTests.run($1, &report) ? 0 : 1) }
+        if let junit, !report.write(to: junit) {
+            print("\(junit): cannot be written")
+            failed += 1
+        }
         for folder in folders {
             switch PipelineTest(folder: folder).run(updates: update) {
             case .passed(let count): print("passed  \(folder) (\(count) events)")

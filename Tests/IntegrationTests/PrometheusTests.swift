@@ -170,7 +170,7 @@ struct PrometheusTests {
         for job in ["openmetrics", "protobuf"] {
             let query = "test_duration_seconds_bucket{job=\"\(job)\"}"
             let path =
-                "query_exemplars?query=\(QueryClient.escaped(query))"
+                "query_exemplars?query=\(query.asQueryPart)"
                 + "&start=\(now - 600)&end=\(now + 600)"
             guard case .array(let series)? = prometheus.api.ask(path), !series.isEmpty else {
                 Issue.record("no exemplars in \(job)")

@@ -66,7 +66,7 @@ private final class MetricsDouble: Sendable {
     ) -> Record? {
         let client = HTTPClient()
         guard let port = weir.adminPort else { return nil }
-        let url = "http://127.0.0.1:\(port)/api/v1/query?query=\(QueryClient.escaped(query))"
+        let url = "http://127.0.0.1:\(port)/api/v1/query?query=\(query.asQueryPart)"
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         let clock = SystemClock()
         let start = clock.monotonicNanoseconds
@@ -122,7 +122,7 @@ private final class MetricsDouble: Sendable {
         let query = #"{job="envoy",__name__!~"scrape_(duration_seconds|series_added)"}"#
         let isWhole = { (answer: Record) in self.series(answer).count > 500 }
         #expect(prometheus.api.wait(for: query, count: 500))
-        let wanted = prometheus.api.answer("query?query=\(QueryClient.escaped(query))")
+        let wanted = prometheus.api.answer("query?query=\(query.asQueryPart)")
         let found = answer(weir, query, until: isWhole)
         #expect(lines(wanted).count > 500)
         #expect(lines(found) == lines(wanted))

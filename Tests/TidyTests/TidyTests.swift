@@ -109,7 +109,8 @@ enum ImportTable {
 
     static let allowed: [String: Set<String>] = [
         "WeirCore": ["CPCRE2", "CShims"],
-        "WeirConfig": ["WeirCore"],
+        "WeirConfig": ["WeirCore", "CYAML"],
+        "WeirAlerts": config.union(["WeirPromQL"]),
         "WeirMetrics": ["WeirCore"],
         "WeirHost": [
             "WeirCore", "CCurl", "CIgzip", "CShims", "CZlib", "NIOCore", "NIOHTTP1", "NIOPosix",
@@ -120,7 +121,7 @@ enum ImportTable {
         "WeirPipeline": pipeline,
         "WeirPlugins": plugins,
         "WeirAgent": agent,
-        "weir": agent.union(["WeirAgent", "ArgumentParser"]),
+        "weir": agent.union(["WeirAgent", "WeirAlerts", "ArgumentParser"]),
         "weir-bench": agent.union(["WeirAgent", "WeirTesting"]),
         "WeirTesting": agent.union(["WeirAgent", "Testing"]),
     ]

@@ -1,11 +1,27 @@
 import Testing
+import WeirHost
 import WeirTesting
 
 @testable import WeirPromQL
 
-@Suite("Prometheus' test scripts") struct PromQLScriptTests {
+@Suite("Test scripts of PromQL") struct PromQLScriptTests {
+    @Test("of our own pass", arguments: ownScripts)
+    func own(_ name: String) throws {
+        let text = SourceTree.lines(of: "Tests/PromQLScripts/\(name)").joined(separator: "\n")
+        let outcomes = try ScriptRunner.run(text)
+        #expect(outcomes.count >= 8)
+        for outcome in outcomes {
+            #expect(
+                outcome.problem == nil,
+                "line \(outcome.line): \(outcome.query): \(outcome.problem ?? "")")
+        }
+    }
+
+    private static let ownScripts = FileNames.inFolder("\(SourceTree.root)/Tests/PromQLScripts")
+        .filter { $0.hasSuffix(".test") }.sorted()
+
     @Test(.enabled(if: SharedCases.arePresent))
-    func `pass, each query of each`() throws {
+    func `of Prometheus pass, each query of each`() throws {
         var table: [String] = []
         var failures: [String] = []
         for (name, text) in SharedCases.files(in: "conformance/promql", suffix: ".test") {

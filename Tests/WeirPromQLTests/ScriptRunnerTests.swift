@@ -8,15 +8,6 @@ import WeirTesting
         try ScriptRunner.run(text).compactMap(\.problem)
     }
 
-    @Test func `of our own passes`() throws {
-        let text = SourceTree.lines(of: "Tests/PromQLScripts/mesh.test").joined(separator: "\n")
-        let outcomes = try ScriptRunner.run(text)
-        #expect(outcomes.count == 12)
-        for outcome in outcomes {
-            #expect(outcome.problem == nil, "line \(outcome.line): \(outcome.query)")
-        }
-    }
-
     /// What a wrong expectation is told, beside the right one, which passes.
     @Test(
         "says what is otherwise than expected",

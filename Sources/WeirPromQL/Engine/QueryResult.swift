@@ -29,6 +29,12 @@ public struct ResultSeries: Sendable {
     public var labels: [(name: String, value: String)]
     /// Its samples in ascending time; exactly one in a vector.
     public var points: [ResultPoint]
+
+    /// A series.
+    public init(labels: [(name: String, value: String)], points: [ResultPoint]) {
+        self.labels = labels
+        self.points = points
+    }
 }
 
 /// What a query yields.

@@ -29,7 +29,7 @@ enum LabelFunctions {
             throw QueryError(
                 "invalid destination label name in label_replace(): \(destination)")
         }
-        let template = LabelTemplateText(invocation.text(2), pattern)
+        let template = LabelTemplateText(invocation.text(2)) { pattern.groupNumber(named: $0) }
         let source = evaluator.symbols.symbol(for: invocation.text(3))
         try relabelled(invocation, destination, evaluator, consume) { labels in
             let value = evaluator.symbols.text(of: labels.value(of: source))
@@ -113,69 +113,6 @@ enum LabelFunctions {
                 }
                 for place in rows.indices { try consume(&rows[place]) }
             })
-    }
-}
-
-/// A replacement with `$1`, `${1}` and `${name}`, as Go expands it.
-struct LabelTemplateText {
-    private enum Part {
-        case text(String)
-        /// A group, or nothing where the pattern has none of that name.
-        case group(Int?)
-    }
-
-    private var parts: [Part] = []
-
-    init(_ text: String, _ pattern: LabelPattern) {
-        var rest = text[...]
-        var plain = ""
-        while let dollar = rest.firstIndex(of: "$") {
-            plain += rest[..<dollar]
-            rest = rest[rest.index(after: dollar)...]
-            if rest.first == "$" {
-                plain += "$"
-                rest = rest.dropFirst()
-                continue
-            }
-            var name: Substring
-            if rest.first == "{", let close = rest.firstIndex(of: "}") {
-                name = rest[rest.index(after: rest.startIndex)..<close]
-                guard !name.isEmpty, name.allSatisfy(Self.isNamePart) else {
-                    plain += "$"
-                    continue
-                }
-                rest = rest[rest.index(after: close)...]
-            } else {
-                name = rest.prefix(while: Self.isNamePart)
-                guard !name.isEmpty else {
-                    plain += "$"
-                    continue
-                }
-                rest = rest[name.endIndex...]
-            }
-            if !plain.isEmpty { parts.append(.text(plain)) }
-            plain = ""
-            parts.append(.group(Int(name) ?? pattern.groupNumber(named: String(name))))
-        }
-        plain += rest
-        if !plain.isEmpty { parts.append(.text(plain)) }
-    }
-
-    private static func isNamePart(_ character: Character) -> Bool {
-        character == "_" || character.isASCII && (character.isLetter || character.isNumber)
-    }
-
-    /// The replacement for a match.
-    func text(_ captures: [String]) -> String {
-        var text = ""
-        for part in parts {
-            switch part {
-            case .text(let plain): text += plain
-            case .group(let number?) where number < captures.count: text += captures[number]
-            case .group: break
-            }
-        }
-        return text
     }
 }
 

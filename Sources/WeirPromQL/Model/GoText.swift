@@ -1,9 +1,9 @@
 import WeirMetrics
 
 /// Texts as Go's formatting writes them, for messages that are to read as Prometheus' own.
-enum GoText {
+public enum GoText {
     /// A text in double quotes (`%q`).
-    static func quoted(_ text: String) -> String {
+    public static func quoted(_ text: String) -> String {
         var out = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -36,10 +36,10 @@ enum GoText {
     }
 
     /// A number in as few digits as tell it apart (`%g`).
-    static func shortest(_ value: Double) -> String { FloatText.text(value) }
+    public static func shortest(_ value: Double) -> String { FloatText.text(value) }
 
     /// The same without an exponent (`strconv.FormatFloat(v, 'f', -1, 64)`).
-    static func plain(_ value: Double) -> String {
+    public static func plain(_ value: Double) -> String {
         if value == 0, value.sign == .minus { return "-0" }
         let text = FloatText.text(value)
         guard let mark = text.firstIndex(of: "e") else { return text }

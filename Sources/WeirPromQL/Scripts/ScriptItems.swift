@@ -196,7 +196,7 @@ enum ScriptItems {
     private static func signedSpan(_ text: Substring) throws(Problem) -> Int64 {
         let isNegative = text.first == "-"
         let plain = isNegative || text.first == "+" ? text.dropFirst() : text
-        guard let span = ScriptTime.milliseconds(plain) else {
+        guard let span = DurationNotation.milliseconds(plain) else {
             throw Problem(message: "`\(text)` is not a duration")
         }
         return isNegative ? -span : span
@@ -206,36 +206,4 @@ enum ScriptItems {
 extension FloatHistogram {
     /// The room that it takes, in counts: its buckets, and about sixteen besides.
     fileprivate var size: Int { 16 + positiveBuckets.count + negativeBuckets.count }
-}
-
-/// Times and time spans of scripts: `1h30m`, `0`.
-enum ScriptTime {
-    private static let units: [(String, Int64)] = [
-        ("y", 365 * 86_400_000), ("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000),
-        ("m", 60_000), ("s", 1_000), ("ms", 1),
-    ]
-
-    /// A span in milliseconds, or `nil` where it is none.
-    static func milliseconds(_ text: Substring) -> Int64? {
-        if text == "0" { return 0 }
-        var rest = text[...]
-        var total: Int64 = 0
-        var allowed = units[...]
-        guard !rest.isEmpty else { return nil }
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isASCII && $0.isNumber }
-            rest = rest[digits.endIndex...]
-            let name = rest.prefix { $0.isLetter }
-            rest = rest[name.endIndex...]
-            guard let count = Int64(digits),
-                let place = allowed.firstIndex(where: { $0.0 == name })
-            else { return nil }
-            let (product, overflow) = count.multipliedReportingOverflow(by: allowed[place].1)
-            let (sum, sumOverflow) = total.addingReportingOverflow(product)
-            guard !overflow, !sumOverflow else { return nil }
-            total = sum
-            allowed = allowed[(place + 1)...]
-        }
-        return total
-    }
 }

@@ -130,7 +130,7 @@ struct ScriptReader {
             throw error("`\(word)` is no command; there are load and load_with_nhcb")
         }
         let span = Self.trimmed(line.dropFirst(word.count))
-        guard let interval = ScriptTime.milliseconds(span) else {
+        guard let interval = DurationNotation.milliseconds(span) else {
             throw error("`\(span)` is not a duration")
         }
         place += 1
@@ -232,7 +232,7 @@ struct ScriptReader {
 
     private func takeTime(_ rest: inout Substring) -> Int64? {
         let word = rest.prefix { $0 != " " && $0 != "\t" }
-        guard let time = ScriptTime.milliseconds(word) else { return nil }
+        guard let time = DurationNotation.milliseconds(word) else { return nil }
         rest = Self.trimmed(rest[word.endIndex...])
         return time
     }
@@ -282,7 +282,7 @@ struct ScriptReader {
             var rest = Self.trimmed(text.dropFirst(13))
             guard take("from", from: &rest), let start = takeTime(&rest), take("to", from: &rest),
                 let end = takeTime(&rest), take("step", from: &rest),
-                let interval = ScriptTime.milliseconds(rest)
+                let interval = DurationNotation.milliseconds(rest)
             else { throw error("`expect range vector from START to END step STEP` is wanted") }
             evaluation.matrixTimes = (start, interval)
             evaluation.times = .instant(end)

@@ -1,0 +1,28 @@
+/// An alert of a rule: one set of labels for which the rule's expression holds, or held until lately.
+public struct Alert: Sendable {
+    /// How far it is.
+    public enum State: String, Sendable {
+        /// Its expression holds, not yet for long enough.
+        case pending
+        case firing
+        /// Its expression holds no more.
+        case inactive
+    }
+
+    /// Its labels, `alertname` among them, ascending by name.
+    public var labels: [(name: String, value: String)]
+    /// Its texts, in the order of the rule.
+    public var annotations: [(name: String, value: String)]
+    /// The value of the expression when it last held.
+    public var value: Double
+    /// How far it is.
+    public var state = State.pending
+    /// Since when its expression holds, in milliseconds.
+    public var activeAt: Int64
+    /// Since when it fires.
+    public var firedAt: Int64?
+    /// Since when its expression holds no more, while it is kept firing.
+    public var keptFiringSince: Int64?
+    /// When it ended.
+    public var resolvedAt: Int64?
+}

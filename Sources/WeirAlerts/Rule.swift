@@ -1,0 +1,68 @@
+import WeirConfig
+import WeirPromQL
+
+/// A text that is computed for each alert, as it is written, with its place.
+public struct TemplateText: Sendable {
+    /// The text with its `{{ … }}`.
+    public var text: String
+    /// The same, parsed.
+    public var template: Template
+    /// Where it stands.
+    public var location: SourceLocation
+}
+
+/// One rule of a group.
+public struct Rule: Sendable {
+    /// What a rule makes.
+    public enum Kind: Sendable {
+        /// Series of this name.
+        case record
+        case alert(AlertOptions)
+    }
+
+    /// What an alert has besides.
+    public struct AlertOptions: Sendable {
+        /// How long the expression must hold, in milliseconds.
+        public var holdDuration: Int64 = 0
+        /// How long an alert goes on firing after it, in milliseconds.
+        public var keepFiring: Int64 = 0
+        /// Texts for people.
+        public var annotations: [(name: String, value: TemplateText)] = []
+    }
+
+    /// What it makes.
+    public var kind: Kind
+    /// The name of the series or of the alert.
+    public var name: String
+    /// What is evaluated.
+    public var expression: Expression
+    /// The same as it is written.
+    public var query: String
+    /// Labels that it sets; those of a recording rule are texts without templates.
+    public var labels: [(name: String, value: TemplateText)]
+    /// Where it begins.
+    public var location: SourceLocation
+    /// Where its expression stands.
+    public var expressionLocation: SourceLocation
+
+    /// Whether it makes series.
+    public var isRecord: Bool { if case .record = kind { true } else { false } }
+}
+
+/// Rules that are evaluated one after the other, at the same times.
+public struct RuleGroup: Sendable {
+    /// Its name, of which there is one in a file.
+    public var name: String
+    /// The file that it stands in.
+    public var file: String
+    /// How often it is evaluated, in milliseconds; `nil` for the usual.
+    public var interval: Int64?
+    /// How far back its queries look, in milliseconds.
+    public var queryOffset: Int64?
+    /// Most series or alerts of a rule; 0 for any number.
+    public var limit = 0
+    /// Its rules.
+    public var rules: [Rule]
+    /// Where it begins.
+    public var location: SourceLocation
+}
