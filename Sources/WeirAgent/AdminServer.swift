@@ -18,14 +18,15 @@ public final class AdminServer: Sendable {
     public var port: Int { server.port }
 
     /// Listens on an address.
-    public init(
+    init(
         host: String, port: Int, registry: Registry, checkpoint: SeriesCheckpoint,
-        history: MetricsHistory?, clock: any PipelineClock, reload: @escaping @Sendable () -> Void,
+        history: MetricsHistory?, rules: RuleEvaluation? = nil, clock: any PipelineClock,
+        reload: @escaping @Sendable () -> Void,
         logger: Logger
     ) throws(ComponentError) {
         let readiness = readiness
         do {
-            let api = history.map { QueryAPI(history: $0, clock: clock) }
+            let api = history.map { QueryAPI(history: $0, rules: rules, clock: clock) }
             server = try HTTPServer(
                 host: host, port: port, slowThreadCount: history?.limits.concurrency ?? 1,
                 isSlow: { $0.path.hasPrefix("/api/") }

@@ -26,6 +26,8 @@ public final class Agent: Sendable {
 
     /// How the node's own metrics are kept for queries.
     let historyOptions: MetricsHistory.Options?
+    /// The rules that are evaluated over them, if there are any.
+    let alerting: AlertingSection?
 
     /// The agent of a configuration.
     /// - Parameter former: The agent in whose place it comes by ``takeOver(from:)``; outputs that
@@ -59,6 +61,12 @@ public final class Agent: Sendable {
         var historyOptions = system.history
         historyOptions?.path = Self.path(
             system.history?.path, beside: configuration, suffix: ".history")
+        alerting = try AlertingSection.read(
+            configuration, files: files, hostName: hostName, keepsHistory: historyOptions != nil)
+        if let alerting, let options = historyOptions {
+            // What a rule sees is as fresh as it is evaluated often.
+            historyOptions?.interval = min(options.interval, alerting.interval)
+        }
         self.historyOptions = historyOptions
         var context = PluginContext(
             hostName: hostName,
@@ -98,7 +106,7 @@ public final class Agent: Sendable {
     public static func read(_ path: String, files: any ConfigFiles) -> PipelineConfiguration {
         PipelineConfiguration.read(
             path: path, files: files, catalog: PluginCatalog.catalog,
-            system: SystemSection.declaration)
+            system: SystemSection.declaration, sections: [AlertingSection.declaration])
     }
 
     /// All that there is to remark about a configuration, the mistakes that only building shows included.

@@ -32,6 +32,7 @@ public final class AgentProcess {
     private let refusedReloads: Counter
     private var server: AdminServer?
     private var history: MetricsHistory?
+    private var rules: RuleEvaluation?
 
     /// A process of the configuration at `path`.
     public init(path: String, files: any ConfigFiles = RealConfigFiles()) {
@@ -98,6 +99,7 @@ public final class AgentProcess {
                 server?.setReady(false)
                 let isDelivered = running.agent.stop()
                 server?.stop()
+                rules?.stop()
                 history?.stop()
                 return isDelivered ? .delivered : .undelivered
             }
@@ -106,13 +108,25 @@ public final class AgentProcess {
 
     /// Begins to keep the node's own metrics, if the configuration says so.
     private func startHistory(_ agent: Agent) {
+        rules?.stop()
+        rules = nil
         history?.stop()
         samples.close()
         let reports = AgentReports(logger)
         history = agent.historyOptions.map {
             MetricsHistory(registry, $0, clock: SystemClock()) { reports.history($0, $1) }
         }
-        history?.start(opening: samples)
+        rules = ruleEvaluation(agent, former: nil)
+        history?.start(opening: samples) { [rules] in rules?.start() }
+    }
+
+    /// What evaluates the rules of a configuration, if there are any.
+    private func ruleEvaluation(_ agent: Agent, former: RuleEvaluation?) -> RuleEvaluation? {
+        guard let section = agent.alerting, let history else { return nil }
+        let reports = AgentReports(logger)
+        return RuleEvaluation(
+            section, history, registry, clock: SystemClock(), former: former
+        ) { reports.rule($0, group: $1) }
     }
 
     private func startServer(_ agent: Agent) throws(ComponentError) -> AdminServer {
@@ -120,7 +134,7 @@ public final class AgentProcess {
         let (registry, checkpoint) = (registry, checkpoint)
         return try AdminServer(
             host: host, port: port, registry: registry, checkpoint: checkpoint,
-            history: history, clock: SystemClock(),
+            history: history, rules: rules, clock: SystemClock(),
             reload: { kill(getpid(), SIGHUP) }, logger: logger)
     }
 
@@ -197,11 +211,16 @@ public final class AgentProcess {
     /// Listens elsewhere, or keeps another history, if the new configuration says so.
     private func moveServer(from former: Agent, to agent: Agent) {
         let hasHistory = former.historyOptions == agent.historyOptions
-        guard former.adminAddress != agent.adminAddress || !hasHistory else { return }
-        if !hasHistory {
-            // The port is wanted by the next one, which answers from the new history.
-            server?.stop()
-            server = nil
+        let hasRules = former.alerting == nil && agent.alerting == nil
+        guard former.adminAddress != agent.adminAddress || !hasHistory || !hasRules else { return }
+        // The port is wanted by the next one, which answers from the new history and the new rules.
+        server?.stop()
+        server = nil
+        if hasHistory {
+            rules?.stop()
+            rules = ruleEvaluation(agent, former: rules)
+            rules?.start()
+        } else {
             startHistory(agent)
         }
         do throws(ComponentError) {

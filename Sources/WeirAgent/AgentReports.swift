@@ -1,4 +1,5 @@
 import Logging
+import WeirAlerts
 import WeirPipeline
 import WeirPlugins
 
@@ -123,6 +124,14 @@ struct AgentReports: Sendable {
                 "this node's pods cannot be listed; those that are known are scraped on",
                 metadata: ["reason": "\(reason)"])
         }
+    }
+
+    func rule(_ failure: RuleFailure, group: String) {
+        logger.warning(
+            "a rule cannot be evaluated",
+            metadata: [
+                "rule": "\(failure.rule)", "group": "\(group)", "reason": "\(failure.message)",
+            ])
     }
 
     func router(_ report: RouterReport) {

@@ -13,6 +13,9 @@ public struct RuleFailure: Error, Sendable {
 ///
 /// Reads no clock: the time of an evaluation is given. Belongs to one thread at a time.
 public final class GroupEvaluator {
+    /// How far back a former process's alerts are looked for
+    /// (Prometheus: `--rules.alert.for-outage-tolerance`).
+    static let outageTolerance: Int64 = 3_600 * 1_000
     /// How long a resolved alert is remembered, so that whoever is told of it can be told again.
     public static let resolvedRetention: Int64 = 15 * 60 * 1_000
 
@@ -40,6 +43,8 @@ public final class GroupEvaluator {
     private var alerts: [[LabelKey: Alert]]
     /// The series that each rule made at the former evaluation.
     private var series: [[LabelKey: SeriesReference]]
+    /// Whether nothing was evaluated yet: what a former process has written then counts.
+    private var isFirst = true
 
     /// Labels in ascending order, as a key.
     struct LabelKey: Hashable {
@@ -64,16 +69,17 @@ public final class GroupEvaluator {
     public func alerts(ofRule place: Int) -> [Alert] { Array(alerts[place].values) }
 
     /// Evaluates all rules at a time, in milliseconds.
-    /// - Returns: The rules that failed; the others were evaluated.
-    public func evaluate(at time: Int64) -> [RuleFailure] {
-        var failures: [RuleFailure] = []
+    /// - Returns: The rules that failed, by their places; the others were evaluated.
+    public func evaluate(at time: Int64) -> [(place: Int, failure: RuleFailure)] {
+        var failures: [(place: Int, failure: RuleFailure)] = []
         for place in group.rules.indices {
             do throws(RuleFailure) {
                 try evaluate(place, at: time)
             } catch {
-                failures.append(error)
+                failures.append((place, error))
             }
         }
+        isFirst = false
         return failures
     }
 
@@ -181,7 +187,7 @@ public final class GroupEvaluator {
                 former.keptFiringSince = nil
                 known[key] = former
             } else {
-                known[key] = alert
+                known[key] = isFirst ? restored(alert, rule, at: time) : alert
             }
         }
         for (key, alert) in known {
@@ -210,6 +216,34 @@ public final class GroupEvaluator {
         return Alert(
             labels: Self.sorted(all), annotations: options.annotations.map(text), value: value,
             activeAt: time)
+    }
+
+    /// An alert as a former process left it: its time goes on where that ended, and has not begun anew.
+    private func restored(_ alert: Alert, _ rule: Rule, at time: Int64) -> Alert {
+        guard let labels = alertSeries(of: alert, rule).last?.labels else { return alert }
+        var matchers: [CompiledMatcher] = []
+        for (name, value) in labels {
+            let matcher = LabelMatcher(name: name, operation: .equal, value: value)
+            guard let ready = try? CompiledMatcher(matcher) else { return alert }
+            matchers.append(ready)
+        }
+        let first = time &- Self.outageTolerance
+        let view = store.view()
+        for series in view.select(matchers, from: first, through: time)
+        where series.labels.count == labels.count {
+            var buffer = SampleBuffer()
+            series.read(from: first, through: time, into: &buffer)
+            guard let value = buffer.floats.last, let last = buffer.floatTimes.last,
+                !SampleMark.isStale(value), value.magnitude < 9e15
+            else { continue }
+            var restored = alert
+            let activeAt = Int64(value * 1_000)
+            // The time in which nobody looked does not count, unless it had fired already.
+            let wasFiring = last &- activeAt >= rule.holdDuration
+            restored.activeAt = wasFiring ? activeAt : activeAt &+ (time &- last)
+            return restored
+        }
+        return alert
     }
 
     private func templateSurroundings(at time: Int64) -> TemplateSurroundings {

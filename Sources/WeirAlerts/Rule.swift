@@ -45,6 +45,11 @@ public struct Rule: Sendable {
     /// Where its expression stands.
     public var expressionLocation: SourceLocation
 
+    /// How long an alert's expression must hold, in milliseconds.
+    var holdDuration: Int64 {
+        if case .alert(let options) = kind { options.holdDuration } else { 0 }
+    }
+
     /// Whether it makes series.
     public var isRecord: Bool { if case .record = kind { true } else { false } }
 }
@@ -65,4 +70,26 @@ public struct RuleGroup: Sendable {
     public var rules: [Rule]
     /// Where it begins.
     public var location: SourceLocation
+
+    /// All that it says: two groups of the same are one.
+    public var identity: String {
+        var text = "\(file)|\(name)|\(interval ?? -1)|\(queryOffset ?? 0)|\(limit)"
+        for rule in rules {
+            text += "\n\(rule.name)|\(rule.isRecord)|\(rule.query)"
+            for label in rule.labels { text += "|\(label.name)=\(label.value.text)" }
+            guard case .alert(let options) = rule.kind else { continue }
+            text += "|\(options.holdDuration)|\(options.keepFiring)"
+            for note in options.annotations { text += "|\(note.name)=\(note.value.text)" }
+        }
+        return text
+    }
+
+    /// A number that follows from the file and the name alone (FNV-1a), to spread groups over time.
+    public var spread: UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in "\(file);\(name)".utf8 {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+        }
+        return hash
+    }
 }

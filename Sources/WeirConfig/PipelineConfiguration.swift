@@ -32,6 +32,8 @@ public struct PipelineConfiguration: Sendable {
     public var path: String
     /// `<system>`, if it is there.
     public var system: Section?
+    /// Further sections of the top level, by their names.
+    public var sections: [String: Section] = [:]
     /// The sources in order.
     public var sources: [Component] = []
     /// The rules of each label; the top level is `@ROOT`.
@@ -42,21 +44,24 @@ public struct PipelineConfiguration: Sendable {
     /// Reads and checks a file and all that it includes.
     public static func read(
         path: String, files: any ConfigFiles, catalog: ComponentCatalog,
-        system: SectionDeclaration
+        system: SectionDeclaration, sections: [SectionDeclaration] = []
     ) -> PipelineConfiguration {
         let (root, diagnostics) = ConfigReader.read(path: path, files: files)
         return PipelineConfiguration(
-            root, path: path, catalog: catalog, system: system, diagnostics: diagnostics)
+            root, path: path, catalog: catalog, system: system, sections: sections,
+            diagnostics: diagnostics)
     }
 
     /// Checks a tree that was read.
     public init(
         _ root: ConfigElement, path: String, catalog: ComponentCatalog,
-        system systemDeclaration: SectionDeclaration, diagnostics: [Diagnostic]
+        system systemDeclaration: SectionDeclaration, sections: [SectionDeclaration] = [],
+        diagnostics: [Diagnostic]
     ) {
         self.path = path
         self.diagnostics = diagnostics
-        var checker = PipelineChecker(catalog: catalog, system: systemDeclaration)
+        var checker = PipelineChecker(
+            catalog: catalog, system: systemDeclaration, sections: sections)
         checker.check(root, into: &self)
         self.diagnostics += checker.diagnostics
         let order = { (place: SourceLocation) in (place.file == path ? "" : place.file, place.line)
@@ -69,14 +74,18 @@ public struct PipelineConfiguration: Sendable {
 private struct PipelineChecker {
     let catalog: ComponentCatalog
     let system: SectionDeclaration
+    let sections: [SectionDeclaration]
     var diagnostics: [Diagnostic] = []
     private var counts: [String: Int] = [:]
     private var ids: [String: SourceLocation] = [:]
     private var namedLabels: [(name: String, location: SourceLocation)] = []
 
-    init(catalog: ComponentCatalog, system: SectionDeclaration) {
+    init(
+        catalog: ComponentCatalog, system: SectionDeclaration, sections: [SectionDeclaration]
+    ) {
         self.catalog = catalog
         self.system = system
+        self.sections = sections
     }
 
     mutating func check(_ root: ConfigElement, into configuration: inout PipelineConfiguration) {
@@ -111,13 +120,7 @@ private struct PipelineChecker {
     ) {
         switch element.name {
         case "system":
-            if configuration.system != nil {
-                report(
-                    element.location, "`<system>` is written again", help: "join the two")
-            }
-            configuration.system = Section(
-                element, as: system, owner: "`<system>`", type: "", catalog: catalog,
-                into: &diagnostics)
+            configuration.system = section(element, system, before: configuration.system)
         case "source":
             if let component = component(element, .source) {
                 configuration.sources.append(component)
@@ -128,13 +131,31 @@ private struct PipelineChecker {
         case "worker":
             // One process does the work of all workers.
             for child in element.elements { check(top: child, into: &configuration) }
+        case let name where sections.contains { $0.name == name }:
+            guard let declaration = sections.first(where: { $0.name == name }) else { return }
+            configuration.sections[name] = section(
+                element, declaration, before: configuration.sections[name])
         default:
-            let names = ["source", "filter", "match", "label", "system", "worker"]
+            let names =
+                ["source", "filter", "match", "label", "system", "worker"] + sections.map(\.name)
             report(
                 element.location, "`<\(element.name)>` is not a section of a configuration",
                 help: nearest(to: element.name, in: names).map { "did you mean `<\($0)>`?" }
                     ?? "there are \(names.map { "`<\($0)>`" }.joined(separator: ", "))")
         }
+    }
+
+    /// A section that stands there once.
+    private mutating func section(
+        _ element: ConfigElement, _ declaration: SectionDeclaration, before former: Section?
+    ) -> Section {
+        if former != nil {
+            report(
+                element.location, "`<\(element.name)>` is written again", help: "join the two")
+        }
+        return Section(
+            element, as: declaration, owner: "`<\(element.name)>`", type: "", catalog: catalog,
+            into: &diagnostics)
     }
 
     private mutating func check(

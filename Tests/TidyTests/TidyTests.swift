@@ -105,7 +105,9 @@ enum ImportTable {
     private static let plugins: Set<String> = pipeline.union([
         "WeirParse", "WeirHost", "WeirPipeline", "WeirPromQL", "WeirStore",
     ])
-    private static let agent: Set<String> = plugins.union(["WeirPlugins", "Logging"])
+    private static let agent: Set<String> = plugins.union([
+        "WeirPlugins", "WeirAlerts", "Logging",
+    ])
 
     static let allowed: [String: Set<String>] = [
         "WeirCore": ["CPCRE2", "CShims"],

@@ -88,14 +88,20 @@ public final class MetricsHistory: Sendable {
     }
 
     /// Samples on a thread of its own until it is stopped.
-    /// - Parameter intake: Opened for others when the file's samples are there again.
-    public func start(opening intake: SampleIntake = SampleIntake()) {
+    /// - Parameters:
+    ///   - intake: Opened for others when the file's samples are there again.
+    ///   - whenReady: Called then.
+    public func start(
+        opening intake: SampleIntake = SampleIntake(),
+        whenReady: @escaping @Sendable () -> Void = {}
+    ) {
         state.withLock { $0.isRunning = true }
         WorkerThread.start("weir-history") { [self] in
             let sampler = RemoteWriteSampler(registry, RemoteWriteSampler.Options())
             let feed = SampleFeed(store)
             restore()
             intake.open(store)
+            whenReady()
             var due = clock.monotonicNanoseconds
             var snapshotDue = due &+ snapshotInterval.nanoseconds
             while true {

@@ -9,10 +9,14 @@ import WeirPromQL
 struct QueryAPI: Sendable {
     let history: MetricsHistory
     let clock: any PipelineClock
+    let rules: RuleEvaluation?
     private let counters: QueryCounters
 
-    init(history: MetricsHistory, clock: any PipelineClock) {
+    init(
+        history: MetricsHistory, rules: RuleEvaluation? = nil, clock: any PipelineClock
+    ) {
         self.history = history
+        self.rules = rules
         self.clock = clock
         counters = QueryCounters(history.registry)
     }
@@ -47,6 +51,8 @@ struct QueryAPI: Sendable {
         case "format_query": return try format(parameters)
         case "parse_query": return try tree(parameters)
         case "status/buildinfo": return buildInfo()
+        case "rules": return try ruleGroups(parameters)
+        case "alerts": return activeAlerts()
         default: break
         }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)

@@ -87,7 +87,7 @@ public struct RuleTestRun {
         while time <= last {
             feed.append(through: time)
             for evaluator in evaluators {
-                guard let failure = evaluator.evaluate(at: group.start + time).first else {
+                guard let failure = evaluator.evaluate(at: group.start + time).first?.failure else {
                     continue
                 }
                 outcome.problems.append(

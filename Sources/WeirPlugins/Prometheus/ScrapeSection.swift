@@ -121,7 +121,7 @@ struct ScrapeSection {
         var series = ScrapeFeed.Options()
         series.honorsLabels = section[P.honorLabels]
         series.sampleLimit = section[P.sampleLimit]
-        for label in try RemoteWriteSection.labels(
+        for label in try FixedLabels.read(
             section.section("labels"), hostName: context.hostName)
         {
             series.labels[label.name] = label.value

@@ -38,6 +38,24 @@ public enum GoText {
     /// A number in as few digits as tell it apart (`%g`).
     public static func shortest(_ value: Double) -> String { FloatText.text(value) }
 
+    /// The same always with an exponent (`strconv.FormatFloat(v, 'e', -1, 64)`).
+    public static func scientific(_ value: Double) -> String {
+        let plain = plain(value)
+        guard value.isFinite else { return plain }
+        let sign = plain.hasPrefix("-") ? "-" : ""
+        let parts = plain.drop { $0 == "-" }.split(separator: ".", omittingEmptySubsequences: false)
+        let whole = String(parts[0])
+        let fraction = parts.count > 1 ? String(parts[1]) : ""
+        let all = whole + fraction
+        guard let first = all.firstIndex(where: { $0 != "0" }) else { return sign + "0e+00" }
+        var digits = String(all[first...])
+        while digits.count > 1, digits.hasSuffix("0") { digits.removeLast() }
+        let power = whole.count - 1 - all.distance(from: all.startIndex, to: first)
+        let size = "\(abs(power))"
+        let mantissa = digits.count > 1 ? "\(digits.prefix(1)).\(digits.dropFirst())" : digits
+        return "\(sign)\(mantissa)e\(power < 0 ? "-" : "+")\(size.count < 2 ? "0" : "")\(size)"
+    }
+
     /// The same without an exponent (`strconv.FormatFloat(v, 'f', -1, 64)`).
     public static func plain(_ value: Double) -> String {
         if value == 0, value.sign == .minus { return "-0" }

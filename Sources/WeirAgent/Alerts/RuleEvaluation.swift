@@ -1,0 +1,166 @@
+import WeirAlerts
+import WeirCore
+import WeirMetrics
+import WeirPipeline
+import WeirPromQL
+
+/// Evaluates groups of rules over the node's history, each on a thread of its own, so that a slow one delays
+/// no other.
+final class RuleEvaluation: Sendable {
+    /// How one group's evaluations went.
+    struct Status: Sendable {
+        /// When it was last evaluated, in milliseconds; `nil` before the first time.
+        var lastTime: Int64?
+        /// How long that took.
+        var seconds = 0.0
+        /// What failed in it, by the rule's place.
+        var problems: [Int: String] = [:]
+        /// The alerts of each rule then.
+        var alerts: [[Alert]] = []
+    }
+
+    /// A group at work.
+    private final class Work: Sendable {
+        let group: RuleGroup
+        let interval: Int64
+        let evaluator: Monitor<Held>
+        let status: Monitor<Status>
+
+        init(
+            _ group: RuleGroup, _ interval: Int64, _ evaluator: GroupEvaluator, _ status: Status
+        ) {
+            self.group = group
+            self.interval = interval
+            self.evaluator = Monitor(Held(evaluator: evaluator))
+            self.status = Monitor(status)
+        }
+    }
+
+    /// An evaluator that belongs to whoever holds the lock around it.
+    private struct Held: @unchecked Sendable {
+        // Safe because it is touched under the lock alone.
+        let evaluator: GroupEvaluator
+    }
+
+    private struct State {
+        var isStopping = false
+        var threadCount = 0
+    }
+
+    private let works: [Work]
+    private let clock: any PipelineClock
+    private let state = Monitor(State())
+    private let evaluations: Counter
+    private let missed: Counter
+    private let failures: Counter
+    private let log: @Sendable (RuleFailure, _ group: String) -> Void
+
+    /// - Parameter former: Whose groups that are the same go on with their alerts.
+    init(
+        _ section: AlertingSection, _ history: MetricsHistory, _ registry: Registry,
+        clock: any PipelineClock, former: RuleEvaluation?,
+        log: @escaping @Sendable (RuleFailure, _ group: String) -> Void
+    ) {
+        self.clock = clock
+        self.log = log
+        var surroundings = GroupEvaluator.Surroundings()
+        surroundings.options = history.options
+        surroundings.externalLabels = section.externalLabels
+        surroundings.externalURL = section.externalURL
+        let interval = max(section.interval.milliseconds, 1_000)
+        works = section.groups.map { group in
+            let wanted = group.interval.map { max($0, 1_000) } ?? interval
+            let kept = former?.works.first {
+                $0.group.identity == group.identity && $0.interval == wanted
+            }
+            let evaluator =
+                kept.map { $0.evaluator.withLock { $0.evaluator } }
+                ?? GroupEvaluator(group, history.store, surroundings)
+            let status = kept.map { $0.status.withLock { $0 } } ?? Status()
+            return Work(group, wanted, evaluator, status)
+        }
+        evaluations = registry.counter(
+            MetricDescription("weir_rule_evaluations_total", "Evaluations of rules."))
+        missed = registry.counter(
+            MetricDescription(
+                "weir_rule_group_missed_evaluations_total",
+                "Evaluations of groups that were left out, since the one before took too long."))
+        failures = registry.counter(
+            MetricDescription(
+                "weir_rule_evaluation_failures_total", "Evaluations of rules that failed."))
+    }
+
+    /// Begins to evaluate.
+    func start() {
+        let isWanted = state.change { state in
+            if !state.isStopping { state.threadCount = works.count }
+            return !state.isStopping
+        }
+        guard isWanted else { return }
+        for work in works {
+            WorkerThread.start("weir-rules") { [self] in
+                evaluateUntilStopped(work)
+                state.change { $0.threadCount -= 1 }
+            }
+        }
+    }
+
+    /// Ends it; returns when no rule is evaluated any more.
+    func stop() {
+        state.change { $0.isStopping = true }
+        state.wait { $0.threadCount == 0 ? .done(()) : .waitForChange }
+    }
+
+    private func evaluateUntilStopped(_ work: Work) {
+        // Groups are spread over their interval by their names, the same ones always alike.
+        let offset = Int64(clamping: work.group.spread % UInt64(work.interval))
+        var slot = Self.slot(clock.now.millisecondsSince1970, work.interval, offset)
+        while true {
+            slot += work.interval
+            let now = clock.now.millisecondsSince1970
+            if now - slot >= work.interval {
+                let count = (now - slot) / work.interval
+                missed.add(Int(clamping: count))
+                slot += count * work.interval
+            }
+            let due =
+                clock.monotonicNanoseconds &+ UInt64(clamping: max(slot - now, 0)) &* 1_000_000
+            let isStopping = state.wait { state -> WaitAnswer<Bool> in
+                if state.isStopping { return .done(true) }
+                return clock.monotonicNanoseconds >= due ? .done(false) : .waitUntil(due)
+            }
+            if isStopping { return }
+            evaluate(work, at: slot)
+        }
+    }
+
+    /// The last time of a group's evaluation that has passed.
+    static func slot(_ now: Int64, _ interval: Int64, _ offset: Int64) -> Int64 {
+        now - ((now - offset) % interval + interval) % interval
+    }
+
+    private func evaluate(_ work: Work, at time: Int64) {
+        let start = clock.monotonicNanoseconds
+        var status = Status(lastTime: time)
+        work.evaluator.withLock { held in
+            let problems = held.evaluator.evaluate(at: time)
+            for place in work.group.rules.indices {
+                status.alerts.append(held.evaluator.alerts(ofRule: place))
+            }
+            for (place, failure) in problems {
+                status.problems[place] = failure.message
+                failures.add()
+                log(failure, work.group.name)
+            }
+        }
+        evaluations.add(work.group.rules.count)
+        status.seconds = Double(clock.monotonicNanoseconds &- start) / 1e9
+        let finished = status
+        work.status.change { $0 = finished }
+    }
+
+    /// The groups and how they are, in the order of their files.
+    var groups: [(group: RuleGroup, interval: Int64, status: Status)] {
+        works.map { ($0.group, $0.interval, $0.status.withLock { $0 }) }
+    }
+}
