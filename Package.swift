@@ -105,7 +105,8 @@ let package = Package(
         + module(
             "WeirAgent",
             dependencies: [
-                "CShims", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirPipeline",
+                "CShims", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
+                "WeirPipeline",
                 "WeirPlugins", "WeirPromQL", "WeirStore",
                 .product(name: "Logging", package: "swift-log"),
             ])
