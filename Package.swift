@@ -83,7 +83,9 @@ let package = Package(
         + module(
             "WeirPromQL", dependencies: ["WeirCore", "WeirMetrics"],
             testDependencies: ["WeirHost"])
-        + module("WeirAlerts", dependencies: ["WeirConfig", "WeirCore", "WeirPromQL"])
+        + module(
+            "WeirAlerts", dependencies: ["WeirConfig", "WeirCore", "WeirPromQL"],
+            testDependencies: ["WeirMetrics"])
         + module(
             "WeirHost",
             dependencies: [
@@ -99,7 +101,8 @@ let package = Package(
         + module(
             "WeirPlugins",
             dependencies: [
-                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
+                "CShims", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
+                "WeirParse",
                 "WeirPipeline", "WeirPromQL", "WeirStore",
             ])
         + module(

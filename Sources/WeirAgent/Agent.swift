@@ -61,13 +61,6 @@ public final class Agent: Sendable {
         var historyOptions = system.history
         historyOptions?.path = Self.path(
             system.history?.path, beside: configuration, suffix: ".history")
-        alerting = try AlertingSection.read(
-            configuration, files: files, hostName: hostName, keepsHistory: historyOptions != nil)
-        if let alerting, let options = historyOptions {
-            // What a rule sees is as fresh as it is evaluated often.
-            historyOptions?.interval = min(options.interval, alerting.interval)
-        }
-        self.historyOptions = historyOptions
         var context = PluginContext(
             hostName: hostName,
             nodeName: system.nodeName ?? files.environment("K8S_NODE_NAME") ?? hostName,
@@ -82,6 +75,13 @@ public final class Agent: Sendable {
         }
         context.samples = samples
         context.keepsSamples = historyOptions != nil
+        context.notifierLog = { reports.notifier($0) }
+        alerting = try AlertingSection.read(configuration, files: files, context: context)
+        if let alerting, let options = historyOptions {
+            // What a rule sees is as fresh as it is evaluated often.
+            historyOptions?.interval = min(options.interval, alerting.interval)
+        }
+        self.historyOptions = historyOptions
         series = context.series
         components = context.components
         var builder = PipelineBuilder(configuration, context: context, former: kept)

@@ -126,6 +126,22 @@ struct AgentReports: Sendable {
         }
     }
 
+    func notifier(_ report: NotifierReport) {
+        switch report {
+        case .failing(let notifier, let url, let reason):
+            logger.error(
+                "alerts cannot be told; they are sent again",
+                metadata: ["notifier": "\(notifier)", "url": "\(url)", "reason": "\(reason)"])
+        case .recovered(let notifier, let url):
+            logger.info(
+                "alerts are told again", metadata: ["notifier": "\(notifier)", "url": "\(url)"])
+        case .refused(let notifier, let url, let reason):
+            logger.error(
+                "alerts are refused by whoever is told",
+                metadata: ["notifier": "\(notifier)", "url": "\(url)", "reason": "\(reason)"])
+        }
+    }
+
     func rule(_ failure: RuleFailure, group: String) {
         logger.warning(
             "a rule cannot be evaluated",

@@ -25,4 +25,15 @@ public struct Alert: Sendable {
     public var keptFiringSince: Int64?
     /// When it ended.
     public var resolvedAt: Int64?
+    /// When somebody was last told of it.
+    var lastSentAt: Int64?
+
+    /// Whether somebody is to be told of it now: of each change at once, and again after some time
+    /// (Prometheus: rules/alerting.go, `needsSending`).
+    func isDue(at time: Int64, resendDelay: Int64) -> Bool {
+        if state == .pending { return false }
+        guard let lastSentAt else { return true }
+        if let resolvedAt, resolvedAt > lastSentAt { return true }
+        return lastSentAt &+ resendDelay < time
+    }
 }

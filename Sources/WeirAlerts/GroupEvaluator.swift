@@ -114,6 +114,39 @@ public final class GroupEvaluator {
         )
     }
 
+    // MARK: Notices
+
+    /// What somebody is to be told after an evaluation, by the rule and in the order of the rules.
+    /// - Parameters:
+    ///   - resendDelay: After how many milliseconds an alert is told again.
+    ///   - interval: Milliseconds between evaluations.
+    public func notices(
+        at time: Int64, resendDelay: Int64, interval: Int64
+    ) -> [AlertNotice] {
+        var notices: [AlertNotice] = []
+        for (place, rule) in group.rules.enumerated() where !rule.isRecord {
+            let url =
+                surroundings.externalURL + "/graph?g0.expr="
+                + TemplateFunctions.queryPart(rule.expression.description) + "&g0.tab=1"
+            for (key, alert) in alerts[place] where alert.isDue(at: time, resendDelay: resendDelay)
+            {
+                alerts[place][key]?.lastSentAt = time
+                var labels = alert.labels
+                for (name, value) in surroundings.externalLabels
+                where !value.isEmpty && !labels.contains(where: { $0.name == name }) {
+                    labels.append((name, value))
+                }
+                notices.append(
+                    AlertNotice(
+                        labels: Self.sorted(labels), annotations: alert.annotations,
+                        startsAt: alert.firedAt ?? alert.activeAt,
+                        endsAt: alert.resolvedAt ?? time &+ 4 &* max(interval, resendDelay),
+                        isResolved: alert.resolvedAt != nil, generatorURL: url))
+            }
+        }
+        return notices
+    }
+
     // MARK: Queries
 
     private enum SeriesValue {

@@ -64,6 +64,8 @@ public enum ComponentFamily: String, Sendable, CaseIterable {
     case parser
     case formatter
     case buffer
+    /// Whoever is told of alerts.
+    case notifier
 }
 
 /// A section within a component: `<parse>`, `<buffer>`, `<record>` …

@@ -26,6 +26,7 @@ public enum PluginCatalog {
                 PrometheusOutput.declaration, RemoteWriteSection.declaration,
                 RoutingOutputs.copy, RoutingOutputs.relabel,
             ]
+            + [AlertmanagerNotifier.declaration]
             + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
 
     /// The source that a section describes.
@@ -165,6 +166,20 @@ public enum PluginCatalog {
                 refusals: context.refusals, secondary: secondary,
                 metrics: OutputMetrics(context.registry, output: name), clock: context.clock,
                 log: context.outputLog))
+    }
+
+    /// The notifier that a section describes.
+    public static func notifier(
+        _ section: Section, name: String, context: PluginContext
+    ) throws(SectionError) -> any Notifier {
+        switch section.type {
+        case "alertmanager":
+            return try AlertmanagerNotifier(section, name: name, context: context)
+        default:
+            throw SectionError(
+                section.element.location, "there is no notifier `\(section.type)`",
+                help: "see `weir docs`")
+        }
     }
 
     /// Whether an output does anything with events.

@@ -100,6 +100,17 @@ public enum TestPrograms {
     /// Its tool, if `make deps-test` has found it.
     public static let promtool = extracted("promtool")
 
+    /// A real Alertmanager, if `make deps-test` has found one and it can be run without being installed.
+    public static let alertmanager: String? = {
+        // It looks for its templates at a place of the system, which is made for it alone.
+        let probe = try? ChildProcess(
+            "/usr/bin/unshare",
+            ["--map-root-user", "--mount", "/bin/mount", "-t", "tmpfs", "none", "/usr/share"],
+            log: "/dev/null")
+        guard probe?.wait() == 0 else { return nil }
+        return extracted("prometheus-alertmanager")
+    }()
+
     /// The Python of the tests' own environment, if `make deps-test` has made it with some modules:
     /// their folders in `site-packages`.
     public static func python(with modules: String...) -> String? {

@@ -103,11 +103,9 @@ enum ImportTable {
     private static let config: Set<String> = ["WeirCore", "WeirConfig"]
     private static let pipeline: Set<String> = config.union(["WeirMetrics", "CShims"])
     private static let plugins: Set<String> = pipeline.union([
-        "WeirParse", "WeirHost", "WeirPipeline", "WeirPromQL", "WeirStore",
+        "WeirAlerts", "WeirParse", "WeirHost", "WeirPipeline", "WeirPromQL", "WeirStore",
     ])
-    private static let agent: Set<String> = plugins.union([
-        "WeirPlugins", "WeirAlerts", "Logging",
-    ])
+    private static let agent: Set<String> = plugins.union(["WeirPlugins", "Logging"])
 
     static let allowed: [String: Set<String>] = [
         "WeirCore": ["CPCRE2", "CShims"],

@@ -2,6 +2,7 @@ import WeirAlerts
 import WeirCore
 import WeirMetrics
 import WeirPipeline
+import WeirPlugins
 import WeirPromQL
 
 /// Evaluates groups of rules over the node's history, each on a thread of its own, so that a slow one delays
@@ -48,6 +49,8 @@ final class RuleEvaluation: Sendable {
     }
 
     private let works: [Work]
+    private let notifiers: [any Notifier]
+    private let resendDelay: Int64
     private let clock: any PipelineClock
     private let state = Monitor(State())
     private let evaluations: Counter
@@ -63,6 +66,8 @@ final class RuleEvaluation: Sendable {
     ) {
         self.clock = clock
         self.log = log
+        notifiers = section.notifiers
+        resendDelay = section.resendDelay.milliseconds
         var surroundings = GroupEvaluator.Surroundings()
         surroundings.options = history.options
         surroundings.externalLabels = section.externalLabels
@@ -97,6 +102,7 @@ final class RuleEvaluation: Sendable {
             return !state.isStopping
         }
         guard isWanted else { return }
+        for notifier in notifiers { notifier.start() }
         for work in works {
             WorkerThread.start("weir-rules") { [self] in
                 evaluateUntilStopped(work)
@@ -109,6 +115,7 @@ final class RuleEvaluation: Sendable {
     func stop() {
         state.change { $0.isStopping = true }
         state.wait { $0.threadCount == 0 ? .done(()) : .waitForChange }
+        for notifier in notifiers { notifier.stop() }
     }
 
     private func evaluateUntilStopped(_ work: Work) {
@@ -142,10 +149,15 @@ final class RuleEvaluation: Sendable {
     private func evaluate(_ work: Work, at time: Int64) {
         let start = clock.monotonicNanoseconds
         var status = Status(lastTime: time)
+        var notices: [AlertNotice] = []
         work.evaluator.withLock { held in
             let problems = held.evaluator.evaluate(at: time)
             for place in work.group.rules.indices {
                 status.alerts.append(held.evaluator.alerts(ofRule: place))
+            }
+            if !notifiers.isEmpty {
+                notices = held.evaluator.notices(
+                    at: time, resendDelay: resendDelay, interval: work.interval)
             }
             for (place, failure) in problems {
                 status.problems[place] = failure.message
@@ -153,6 +165,7 @@ final class RuleEvaluation: Sendable {
                 log(failure, work.group.name)
             }
         }
+        for notifier in notifiers { notifier.take(notices) }
         evaluations.add(work.group.rules.count)
         status.seconds = Double(clock.monotonicNanoseconds &- start) / 1e9
         let finished = status

@@ -1,0 +1,21 @@
+import WeirAlerts
+
+/// Tells somebody of alerts.
+public protocol Notifier: AnyObject, Sendable {
+    /// Begins to send.
+    func start()
+    /// Takes notices, to be sent in their order; never waits.
+    func take(_ notices: [AlertNotice])
+    /// Sends what waits, as far as that goes within a moment, and ends.
+    func stop()
+}
+
+/// What happens in notifying that a person may want to know.
+public enum NotifierReport: Sendable, Equatable {
+    /// Notices that went through before do not.
+    case failing(notifier: String, url: String, reason: String)
+    /// They go through again.
+    case recovered(notifier: String, url: String)
+    /// Notices are refused for good.
+    case refused(notifier: String, url: String, reason: String)
+}
