@@ -64,6 +64,7 @@ public final class AlertmanagerNotifier: Notifier {
 
     public func start() { for instance in instances { instance.start() } }
 
+    /// Takes notices for each of them.
     public func take(_ notices: [AlertNotice]) {
         guard !notices.isEmpty else { return }
         for instance in instances { instance.take(notices) }
