@@ -7,15 +7,12 @@ import WeirCore
 /// which they are counted. One that a crash cut off, or whose checksum is wrong, ends the journal, so
 /// counters and positions never come from two moments.
 ///
-/// Frame: `WSJ1`, payload length and CRC-32C of the payload (4 bytes each, little-endian), payload.
-/// Payload: kind, fingerprint of the declaration (8 bytes), the group's name, then a section for each
+/// Frame: a ``WeirCore/ChecksummedFrame`` of `WSJ1`. Payload: kind, fingerprint of the declaration (8 bytes), the group's name, then a section for each
 /// shard: its name, positions, forgotten origins, removed series, series. Numbers are varints
 /// (LEB128) where their size is not given.
 enum SeriesJournal {
-    static let magic: [UInt8] = Array("WSJ1".utf8)
-    static let headByteCount = 12
-    /// The largest payload: beyond it, a group is not written, and the file stays as it was.
-    static let payloadByteLimit = 1 << 30
+    /// Beyond its limit a group is not written, and the file stays as it was.
+    static let frame = ChecksummedFrame(magic: "WSJ1", payloadByteLimit: 1 << 30)
 
     /// What a frame means for those before it.
     enum Kind: UInt8 {
@@ -59,14 +56,9 @@ extension SeriesGroup {
             shard.withTable { $0.appendSection(isWhole: kind == .whole, to: &payload) }
         }
         let written: CheckpointExtent = kind == .whole ? .all : .changes
-        guard payload.count <= SeriesJournal.payloadByteLimit else {
+        if !SeriesJournal.frame.append(payload.bytes, to: &buffer) {
             for shard in shards { shard.withTable { $0.journal.mustBeWhole = true } }
-            return written
         }
-        buffer.append(SeriesJournal.magic)
-        buffer.append(halfWord: UInt32(payload.count))
-        buffer.append(halfWord: CRC32C.checksum(payload.bytes))
-        buffer.append(payload.bytes)
         return written
     }
 
@@ -177,20 +169,5 @@ extension SeriesTable {
                 for count in run.counts { buffer.append(varint: count) }
             }
         }
-    }
-}
-
-extension ByteBuffer {
-    mutating func append(word: UInt64) {
-        withUnsafeBytes(of: word.littleEndian) { append($0) }
-    }
-
-    mutating func append(halfWord: UInt32) {
-        withUnsafeBytes(of: halfWord.littleEndian) { append($0) }
-    }
-
-    mutating func append(text: String) {
-        append(varint: UInt64(text.utf8.count))
-        append(text)
     }
 }

@@ -41,9 +41,6 @@ struct SeriesJournalReader {
         var shards: [String: Shard] = [:]
     }
 
-    /// Why a payload cannot be read.
-    private struct Broken: Error {}
-
     private let layouts: [String: (fingerprint: UInt64, layout: SeriesLayout)]
     private(set) var groups: [String: Group] = [:]
     private(set) var report = RestoreReport()
@@ -60,39 +57,22 @@ struct SeriesJournalReader {
     /// Reads frames up to the first that is not whole.
     mutating func read(_ bytes: UnsafeRawBufferPointer) {
         var place = 0
-        while let payload = frame(bytes, at: place) {
-            var cursor = Cursor(payload)
-            do throws(Broken) {
+        while let payload = SeriesJournal.frame.payload(of: bytes, at: place) {
+            var cursor = ByteCursor(payload)
+            do throws(ByteCursor.Broken) {
                 try readPayload(&cursor)
             } catch {
                 break
             }
-            place += SeriesJournal.headByteCount + payload.count
+            place += ChecksummedFrame.headByteCount + payload.count
             report.frameCount += 1
         }
         report.validByteCount = place
         report.lostByteCount = bytes.count - place
     }
 
-    private func frame(_ bytes: UnsafeRawBufferPointer, at place: Int) -> UnsafeRawBufferPointer? {
-        let head = SeriesJournal.headByteCount
-        guard bytes.count - place >= head,
-            bytes[place..<(place + 4)].elementsEqual(SeriesJournal.magic)
-        else { return nil }
-        func halfWord(_ place: Int) -> UInt32 {
-            UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self))
-        }
-        let count = Int(halfWord(place + 4))
-        guard count <= SeriesJournal.payloadByteLimit, bytes.count - place - head >= count else {
-            return nil
-        }
-        let start = place + head
-        let payload = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)])
-        return CRC32C.checksum(payload) == halfWord(place + 8) ? payload : nil
-    }
-
-    private mutating func readPayload(_ cursor: inout Cursor) throws(Broken) {
-        guard let kind = SeriesJournal.Kind(rawValue: try cursor.byte()) else { throw Broken() }
+    private mutating func readPayload(_ cursor: inout ByteCursor) throws(ByteCursor.Broken) {
+        guard let kind = SeriesJournal.Kind(rawValue: try cursor.byte()) else { throw ByteCursor.Broken() }
         let fingerprint = try cursor.word()
         let name = try cursor.text()
         guard let known = layouts[name], known.fingerprint == fingerprint else {
@@ -107,13 +87,13 @@ struct SeriesJournalReader {
             try readShard(&shard, known.layout, &cursor)
             group.shards[shardName] = shard
         }
-        guard cursor.isAtEnd else { throw Broken() }
+        guard cursor.isAtEnd else { throw ByteCursor.Broken() }
         groups[name] = group
     }
 
     private func readShard(
-        _ shard: inout Shard, _ layout: SeriesLayout, _ cursor: inout Cursor
-    ) throws(Broken) {
+        _ shard: inout Shard, _ layout: SeriesLayout, _ cursor: inout ByteCursor
+    ) throws(ByteCursor.Broken) {
         for _ in 0..<(try cursor.count(ofAtLeast: 17)) {
             let origin = CountedOrigin(high: try cursor.word(), low: try cursor.word())
             shard.positions[origin] = try cursor.varint()
@@ -131,13 +111,13 @@ struct SeriesJournalReader {
     }
 
     private func readSeries(
-        _ shard: inout Shard, _ layout: SeriesLayout, _ cursor: inout Cursor
-    ) throws(Broken) {
+        _ shard: inout Shard, _ layout: SeriesLayout, _ cursor: inout ByteCursor
+    ) throws(ByteCursor.Broken) {
         let serial = try cursor.varint()
         var series: Series
         switch try cursor.byte() {
         case 0:
-            guard let known = shard.series[serial] else { throw Broken() }
+            guard let known = shard.series[serial] else { throw ByteCursor.Broken() }
             series = known
         case 1:
             var labels: [[UInt8]] = []
@@ -145,7 +125,7 @@ struct SeriesJournalReader {
             series = Series(
                 labels: labels, created: try cursor.word(), touched: 0,
                 values: Array(repeating: nil, count: layout.families.count))
-        default: throw Broken()
+        default: throw ByteCursor.Broken()
         }
         series.touched = try cursor.word()
         let present = try cursor.varint()
@@ -157,8 +137,8 @@ struct SeriesJournalReader {
     }
 
     private func values(
-        of family: SeriesLayout.Family, _ cursor: inout Cursor
-    ) throws(Broken) -> Values {
+        of family: SeriesLayout.Family, _ cursor: inout ByteCursor
+    ) throws(ByteCursor.Broken) -> Values {
         switch family.kind {
         case .counter: return .words([try cursor.varint()])
         case .floatCounter, .gauge: return .words([try cursor.word()])
@@ -170,7 +150,7 @@ struct SeriesJournalReader {
             return .words(words)
         case .nativeHistogram(_, let bucketLimit):
             let schema = Int(truncatingIfNeeded: try cursor.varint()) &- 64
-            guard (-4...8).contains(schema) else { throw Broken() }
+            guard (-4...8).contains(schema) else { throw ByteCursor.Broken() }
             let count = try cursor.varint()
             let sum = Double(bitPattern: try cursor.word())
             let zeroCount = try cursor.varint()
@@ -184,69 +164,16 @@ struct SeriesJournalReader {
     }
 
     private func run(
-        _ schema: Int, _ bucketLimit: Int, _ cursor: inout Cursor
-    ) throws(Broken) -> NativeHistogram.Run {
+        _ schema: Int, _ bucketLimit: Int, _ cursor: inout ByteCursor
+    ) throws(ByteCursor.Broken) -> NativeHistogram.Run {
         let first = Int64(bitPattern: try cursor.word())
         // Doubles reach from 2^-1074 to 2^1024.
         let limit = Int64(schema >= 0 ? 1100 << schema : 1100 >> -schema)
-        guard (-limit...limit).contains(first) else { throw Broken() }
+        guard (-limit...limit).contains(first) else { throw ByteCursor.Broken() }
         let count = try cursor.count(ofAtLeast: 1)
-        guard count <= bucketLimit else { throw Broken() }
+        guard count <= bucketLimit else { throw ByteCursor.Broken() }
         var run = NativeHistogram.Run(first: Int(first))
         for _ in 0..<count { run.counts.append(try cursor.varint()) }
         return run
-    }
-
-    /// A place in a payload; reading beyond its end throws.
-    private struct Cursor {
-        private let payload: UnsafeRawBufferPointer
-        private var place = 0
-
-        init(_ payload: UnsafeRawBufferPointer) {
-            self.payload = payload
-        }
-
-        var isAtEnd: Bool { place == payload.count }
-
-        mutating func byte() throws(Broken) -> UInt8 {
-            guard place < payload.count else { throw Broken() }
-            place += 1
-            return payload[place - 1]
-        }
-
-        mutating func word() throws(Broken) -> UInt64 {
-            guard payload.count - place >= 8 else { throw Broken() }
-            place += 8
-            return UInt64(
-                littleEndian: payload.loadUnaligned(fromByteOffset: place - 8, as: UInt64.self))
-        }
-
-        mutating func varint() throws(Broken) -> UInt64 {
-            var value: UInt64 = 0
-            for shift in stride(from: UInt64(0), through: 63, by: 7) {
-                let byte = try byte()
-                if shift == 63, byte > 1 { throw Broken() }
-                value |= UInt64(byte & 0x7f) << shift
-                if byte < 0x80 { return value }
-            }
-            throw Broken()
-        }
-
-        /// A count of things that are at least so many bytes long: never more than the payload holds.
-        mutating func count(ofAtLeast size: Int) throws(Broken) -> Int {
-            let count = try varint()
-            guard count <= UInt64((payload.count - place) / size) else { throw Broken() }
-            return Int(count)
-        }
-
-        mutating func bytes() throws(Broken) -> [UInt8] {
-            let count = try count(ofAtLeast: 1)
-            defer { place += count }
-            return Array(payload[place..<(place + count)])
-        }
-
-        mutating func text() throws(Broken) -> String {
-            String(decoding: try bytes(), as: UTF8.self)
-        }
     }
 }

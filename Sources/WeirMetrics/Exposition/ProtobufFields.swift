@@ -3,17 +3,6 @@ import WeirCore
 
 /// The wire format of protocol buffers (protobuf.dev, "Encoding"), as far as metrics need it.
 extension ByteBuffer {
-    /// Appends a number, seven bits to a byte, the lowest first.
-    @inline(__always)
-    mutating func append(varint: UInt64) {
-        var rest = varint
-        while rest >= 0x80 {
-            append(byte: UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        append(byte: UInt8(truncatingIfNeeded: rest))
-    }
-
     /// Appends a field of a number.
     @inline(__always)
     mutating func append(field: Int, varint: UInt64) {

@@ -1,0 +1,46 @@
+import WeirCore
+import WeirPromQL
+
+/// JSON to the byte as Go's `encoding/json` writes it: what could be markup is escaped, names ascend.
+enum GoJSON {
+    /// Appends texts by names.
+    static func append(
+        _ pairs: [(name: String, value: String)], to buffer: inout ByteBuffer
+    ) {
+        buffer.append("{")
+        let sorted = pairs.sorted { QuerySymbols.isBefore($0.name, $1.name) }
+        for (place, pair) in sorted.enumerated() {
+            if place > 0 { buffer.append(",") }
+            append(pair.name, to: &buffer)
+            buffer.append(":")
+            append(pair.value, to: &buffer)
+        }
+        buffer.append("}")
+    }
+
+    /// Appends a text in quotes.
+    static func append(_ text: String, to buffer: inout ByteBuffer) {
+        buffer.append("\"")
+        var rest = text[...]
+        while let place = rest.firstIndex(where: { "<>&\u{2028}\u{2029}".contains($0) }) {
+            appendEscaped(String(rest[..<place]), to: &buffer)
+            for scalar in rest[place].unicodeScalars {
+                let digits = String(scalar.value, radix: 16)
+                buffer.append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+            }
+            rest = rest[rest.index(after: place)...]
+        }
+        appendEscaped(String(rest), to: &buffer)
+        buffer.append("\"")
+    }
+
+    /// A time in RFC 3339 with three decimals.
+    static func time(_ milliseconds: Int64) -> String {
+        let rest = ((milliseconds % 1_000) + 1_000) % 1_000
+        let date = TimeFormat.text(
+            of: Timestamp(seconds: (milliseconds - rest) / 1_000), format: "%Y-%m-%dT%H:%M:%S",
+            zone: .utc)
+        let digits = "\(rest)"
+        return "\(date).\(String(repeating: "0", count: 3 - digits.count))\(digits)Z"
+    }
+}
