@@ -76,7 +76,9 @@ public final class Agent: Sendable {
         context.samples = samples
         context.keepsSamples = historyOptions != nil
         context.notifierLog = { reports.notifier($0) }
-        alerting = try AlertingSection.read(configuration, files: files, context: context)
+        alerting = try AlertingSection.read(
+            configuration, files: files, context: context,
+            stateFolder: Self.path(nil, beside: configuration, suffix: ".alerts"))
         if let alerting, let options = historyOptions {
             // What a rule sees is as fresh as it is evaluated often.
             historyOptions?.interval = min(options.interval, alerting.interval)

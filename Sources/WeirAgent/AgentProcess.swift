@@ -126,7 +126,7 @@ public final class AgentProcess {
         let reports = AgentReports(logger)
         return RuleEvaluation(
             section, history, registry, clock: SystemClock(), former: former
-        ) { reports.rule($0, group: $1) }
+        ) { reports.rule($0) }
     }
 
     private func startServer(_ agent: Agent) throws(ComponentError) -> AdminServer {

@@ -139,15 +139,39 @@ struct AgentReports: Sendable {
             logger.error(
                 "alerts are refused by whoever is told",
                 metadata: ["notifier": "\(notifier)", "url": "\(url)", "reason": "\(reason)"])
+        case .templateFailed(let notifier, let reason):
+            logger.error(
+                "a template failed; the notification is sent in Alertmanager's form",
+                metadata: ["notifier": "\(notifier)", "reason": "\(reason)"])
+        case .journalNotWritten(let notifier, let reason):
+            logger.error(
+                "notifications cannot be written down; they would be lost with the process",
+                metadata: ["notifier": "\(notifier)", "reason": "\(reason)"])
+        case .journalDamaged(let notifier, let lostByteCount):
+            logger.error(
+                "the end of the notifications that were written down is damaged",
+                metadata: ["notifier": "\(notifier)", "lost_bytes": "\(lostByteCount)"])
         }
     }
 
-    func rule(_ failure: RuleFailure, group: String) {
-        logger.warning(
-            "a rule cannot be evaluated",
-            metadata: [
-                "rule": "\(failure.rule)", "group": "\(group)", "reason": "\(failure.message)",
-            ])
+    func rule(_ report: RuleReport) {
+        switch report {
+        case .failed(let failure, let group):
+            logger.warning(
+                "a rule cannot be evaluated",
+                metadata: [
+                    "rule": "\(failure.rule)", "group": "\(group)",
+                    "reason": "\(failure.message)",
+                ])
+        case .notWritten(let path, let reason):
+            logger.error(
+                "alerts cannot be written down; they would be lost with the process",
+                metadata: ["path": "\(path)", "reason": "\(reason)"])
+        case .damaged(let path):
+            logger.error(
+                "alerts that were written down are damaged; they begin as the history has them",
+                metadata: ["path": "\(path)"])
+        }
     }
 
     func router(_ report: RouterReport) {

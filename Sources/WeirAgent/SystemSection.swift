@@ -1,5 +1,6 @@
 import Logging
 import WeirConfig
+import WeirCore
 
 /// `<system>`: what concerns the process as a whole.
 struct SystemSection {

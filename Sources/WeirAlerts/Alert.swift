@@ -27,6 +27,9 @@ public struct Alert: Sendable {
     public var resolvedAt: Int64?
     /// When somebody was last told of it.
     var lastSentAt: Int64?
+    /// Until when it goes on although its expression does not hold, since samples that it may hold for were
+    /// lost with the former process.
+    var graceUntil: Int64?
 
     /// Whether somebody is to be told of it now: of each change at once, and again after some time
     /// (Prometheus: rules/alerting.go, `needsSending`).

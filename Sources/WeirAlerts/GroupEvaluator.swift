@@ -36,15 +36,19 @@ public final class GroupEvaluator {
 
     /// The group.
     public let group: RuleGroup
-    private let store: SampleStore
+    let store: SampleStore
     private let surroundings: Surroundings
     private let engine: QueryEngine
     /// The alerts of each rule by their labels.
-    private var alerts: [[LabelKey: Alert]]
+    var alerts: [[LabelKey: Alert]]
     /// The series that each rule made at the former evaluation.
     private var series: [[LabelKey: SeriesReference]]
     /// Whether nothing was evaluated yet: what a former process has written then counts.
     private var isFirst = true
+    /// When a former process last evaluated, if it wrote its alerts down.
+    var formerTime: Int64?
+    /// Whether any alert is another, or elsewhere, since ``savedAlerts(at:)`` was last called.
+    public internal(set) var hasChanged = false
 
     /// Labels in ascending order, as a key.
     struct LabelKey: Hashable {
@@ -72,6 +76,7 @@ public final class GroupEvaluator {
     /// - Returns: The rules that failed, by their places; the others were evaluated.
     public func evaluate(at time: Int64) -> [(place: Int, failure: RuleFailure)] {
         var failures: [(place: Int, failure: RuleFailure)] = []
+        if isFirst { takeUp(at: time) }
         for place in group.rules.indices {
             do throws(RuleFailure) {
                 try evaluate(place, at: time)
@@ -149,7 +154,7 @@ public final class GroupEvaluator {
 
     // MARK: Queries
 
-    private enum SeriesValue {
+    enum SeriesValue {
         case float(Double)
         case histogram(FloatHistogram)
 
@@ -218,15 +223,18 @@ public final class GroupEvaluator {
                 former.value = alert.value
                 former.annotations = alert.annotations
                 former.keptFiringSince = nil
+                former.graceUntil = nil
                 known[key] = former
             } else {
-                known[key] = isFirst ? restored(alert, rule, at: time) : alert
+                let isUnknown = isFirst && formerTime == nil
+                known[key] = isUnknown ? restored(alert, rule, at: time) : alert
             }
         }
         for (key, alert) in known {
             known[key] = Self.moved(
                 alert, isPresent: present.contains(key), options, at: time)
         }
+        noteChange(from: alerts[place], to: known)
         alerts[place] = known
     }
 
@@ -249,34 +257,6 @@ public final class GroupEvaluator {
         return Alert(
             labels: Self.sorted(all), annotations: options.annotations.map(text), value: value,
             activeAt: time)
-    }
-
-    /// An alert as a former process left it: its time goes on where that ended, and has not begun anew.
-    private func restored(_ alert: Alert, _ rule: Rule, at time: Int64) -> Alert {
-        guard let labels = alertSeries(of: alert, rule).last?.labels else { return alert }
-        var matchers: [CompiledMatcher] = []
-        for (name, value) in labels {
-            let matcher = LabelMatcher(name: name, operation: .equal, value: value)
-            guard let ready = try? CompiledMatcher(matcher) else { return alert }
-            matchers.append(ready)
-        }
-        let first = time &- Self.outageTolerance
-        let view = store.view()
-        for series in view.select(matchers, from: first, through: time)
-        where series.labels.count == labels.count {
-            var buffer = SampleBuffer()
-            series.read(from: first, through: time, into: &buffer)
-            guard let value = buffer.floats.last, let last = buffer.floatTimes.last,
-                !SampleMark.isStale(value), value.magnitude < 9e15
-            else { continue }
-            var restored = alert
-            let activeAt = Int64(value * 1_000)
-            // The time in which nobody looked does not count, unless it had fired already.
-            let wasFiring = last &- activeAt >= rule.holdDuration
-            restored.activeAt = wasFiring ? activeAt : activeAt &+ (time &- last)
-            return restored
-        }
-        return alert
     }
 
     private func templateSurroundings(at time: Int64) -> TemplateSurroundings {
@@ -312,6 +292,7 @@ public final class GroupEvaluator {
     ) -> Alert? {
         var alert = alert
         guard isPresent else {
+            if let until = alert.graceUntil, time < until { return alert }
             switch alert.state {
             case .pending: return nil
             case .inactive:
@@ -336,7 +317,7 @@ public final class GroupEvaluator {
     }
 
     /// `ALERTS` and `ALERTS_FOR_STATE` of an alert: they begin with the rule's labels as they are written.
-    private func alertSeries(
+    func alertSeries(
         of alert: Alert, _ rule: Rule
     ) -> [(labels: [(name: String, value: String)], value: SeriesValue)] {
         var labels = rule.labels.map { (name: $0.name, value: $0.value.text) }

@@ -1,4 +1,5 @@
 import WeirConfig
+import WeirCore
 import WeirPromQL
 
 /// A text that is computed for each alert, as it is written, with its place.
@@ -86,10 +87,8 @@ public struct RuleGroup: Sendable {
 
     /// A number that follows from the file and the name alone (FNV-1a), to spread groups over time.
     public var spread: UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in "\(file);\(name)".utf8 {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        return hash
+        var hash = FNV1a()
+        hash.add("\(file);\(name)")
+        return hash.value
     }
 }

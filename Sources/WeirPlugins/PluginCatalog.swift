@@ -26,7 +26,7 @@ public enum PluginCatalog {
                 PrometheusOutput.declaration, RemoteWriteSection.declaration,
                 RoutingOutputs.copy, RoutingOutputs.relabel,
             ]
-            + [AlertmanagerNotifier.declaration]
+            + [AlertmanagerNotifier.declaration, WebhookNotifier.declaration]
             + ParserCatalog.declarations + LineFormat.declarations + BufferSection.declarations)
 
     /// The source that a section describes.
@@ -175,6 +175,8 @@ public enum PluginCatalog {
         switch section.type {
         case "alertmanager":
             return try AlertmanagerNotifier(section, name: name, context: context)
+        case "webhook":
+            return try WebhookNotifier(section, name: name, context: context)
         default:
             throw SectionError(
                 section.element.location, "there is no notifier `\(section.type)`",

@@ -33,6 +33,8 @@ public struct PluginContext: Sendable {
     public var listenLog: @Sendable (_ component: String, _ address: String) -> Void = { _, _ in }
     /// Where happenings of scraping are told.
     public var scrapeLog: @Sendable (ScrapeReport) -> Void = { _ in }
+    /// What notifiers have besides.
+    public var alerting = NotifierSurroundings()
     /// Where happenings of notifying are told.
     public var notifierLog: @Sendable (NotifierReport) -> Void = { _ in }
     /// A variable of the environment.

@@ -26,12 +26,15 @@ final class RuleEvaluation: Sendable {
         let interval: Int64
         let evaluator: Monitor<Held>
         let status: Monitor<Status>
+        let file: AlertFile?
 
         init(
-            _ group: RuleGroup, _ interval: Int64, _ evaluator: GroupEvaluator, _ status: Status
+            _ group: RuleGroup, _ interval: Int64, _ evaluator: GroupEvaluator, _ status: Status,
+            _ file: AlertFile?
         ) {
             self.group = group
             self.interval = interval
+            self.file = file
             self.evaluator = Monitor(Held(evaluator: evaluator))
             self.status = Monitor(status)
         }
@@ -50,39 +53,49 @@ final class RuleEvaluation: Sendable {
 
     private let works: [Work]
     private let notifiers: [any Notifier]
+    private let mutes: AlertMutes
     private let resendDelay: Int64
     private let clock: any PipelineClock
     private let state = Monitor(State())
     private let evaluations: Counter
     private let missed: Counter
     private let failures: Counter
-    private let log: @Sendable (RuleFailure, _ group: String) -> Void
+    private let log: @Sendable (RuleReport) -> Void
 
     /// - Parameter former: Whose groups that are the same go on with their alerts.
     init(
         _ section: AlertingSection, _ history: MetricsHistory, _ registry: Registry,
         clock: any PipelineClock, former: RuleEvaluation?,
-        log: @escaping @Sendable (RuleFailure, _ group: String) -> Void
+        log: @escaping @Sendable (RuleReport) -> Void
     ) {
         self.clock = clock
         self.log = log
         notifiers = section.notifiers
+        mutes = section.surroundings.mutes
         resendDelay = section.resendDelay.milliseconds
         var surroundings = GroupEvaluator.Surroundings()
         surroundings.options = history.options
         surroundings.externalLabels = section.externalLabels
         surroundings.externalURL = section.externalURL
         let interval = max(section.interval.milliseconds, 1_000)
+        let files = AlertFiles(section.surroundings.stateFolder, registry, log)
         works = section.groups.map { group in
             let wanted = group.interval.map { max($0, 1_000) } ?? interval
             let kept = former?.works.first {
                 $0.group.identity == group.identity && $0.interval == wanted
             }
-            let evaluator =
-                kept.map { $0.evaluator.withLock { $0.evaluator } }
-                ?? GroupEvaluator(group, history.store, surroundings)
+            let file = files.file(of: group)
+            let evaluator: GroupEvaluator
+            if let kept {
+                evaluator = kept.evaluator.withLock { $0.evaluator }
+                // Whoever is told now knows of nothing yet.
+                evaluator.tellAgain()
+            } else {
+                evaluator = GroupEvaluator(group, history.store, surroundings)
+                file?.restore(evaluator)
+            }
             let status = kept.map { $0.status.withLock { $0 } } ?? Status()
-            return Work(group, wanted, evaluator, status)
+            return Work(group, wanted, evaluator, status, file)
         }
         evaluations = registry.counter(
             MetricDescription("weir_rule_evaluations_total", "Evaluations of rules."))
@@ -162,10 +175,12 @@ final class RuleEvaluation: Sendable {
             for (place, failure) in problems {
                 status.problems[place] = failure.message
                 failures.add()
-                log(failure, work.group.name)
+                log(.failed(failure, group: work.group.name))
             }
         }
+        mutes.take(notices, at: time)
         for notifier in notifiers { notifier.take(notices) }
+        if let file = work.file { work.evaluator.withLock { file.save($0.evaluator, at: time) } }
         evaluations.add(work.group.rules.count)
         status.seconds = Double(clock.monotonicNanoseconds &- start) / 1e9
         let finished = status

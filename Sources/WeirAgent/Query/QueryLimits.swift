@@ -1,3 +1,4 @@
+import WeirCore
 import WeirMetrics
 import WeirPromQL
 
@@ -24,15 +25,6 @@ public struct QueryLimits: Sendable, Equatable {
         options.sampleLimit = byteLimit / QueryOptions.sampleByteCount
         options.lookback = lookback.milliseconds
         return options
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, of up to thousands of years.
-    var milliseconds: Int64 {
-        let parts = components
-        let seconds = min(max(parts.seconds, 0), 1 << 40)
-        return seconds * 1_000 + max(parts.attoseconds, 0) / 1_000_000_000_000_000
     }
 }
 

@@ -1,3 +1,5 @@
+import WeirCore
+
 /// What somebody is told of an alert: that it fires, still, or that it has ended.
 public struct AlertNotice: Sendable {
     /// Its labels with the external ones, ascending by name.
@@ -31,22 +33,20 @@ public struct AlertNotice: Sendable {
 
     /// A number that follows from the labels alone, as Alertmanager has it: FNV-1a over names and values,
     /// a byte 255 behind each.
-    public var fingerprint: UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    public var fingerprint: UInt64 { hash.value }
+
+    /// The fingerprint in 16 hexadecimal digits.
+    public var fingerprintText: String { hash.text }
+
+    private var hash: FNV1a {
+        var hash = FNV1a()
         for label in labels {
             for text in [label.name, label.value] {
-                for byte in text.utf8 { add(byte) }
-                add(0xff)
+                hash.add(text)
+                hash.add(0xff)
             }
         }
         return hash
-    }
-
-    /// The fingerprint in 16 hexadecimal digits.
-    public var fingerprintText: String {
-        let digits = String(fingerprint, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     /// Whether it has ended by a time: it said so, or nobody said that it goes on.

@@ -21,17 +21,30 @@ enum GoJSON {
     /// Appends a text in quotes.
     static func append(_ text: String, to buffer: inout ByteBuffer) {
         buffer.append("\"")
-        var rest = text[...]
-        while let place = rest.firstIndex(where: { "<>&\u{2028}\u{2029}".contains($0) }) {
-            appendEscaped(String(rest[..<place]), to: &buffer)
-            for scalar in rest[place].unicodeScalars {
-                let digits = String(scalar.value, radix: 16)
-                buffer.append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
-            }
+        var rest = Substring(text).unicodeScalars
+        while let place = rest.firstIndex(where: isEscaped) {
+            appendEscaped(String(Substring(rest[..<place])), to: &buffer)
+            let digits = String(rest[place].value, radix: 16)
+            buffer.append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
             rest = rest[rest.index(after: place)...]
         }
-        appendEscaped(String(rest), to: &buffer)
+        appendEscaped(String(Substring(rest)), to: &buffer)
         buffer.append("\"")
+    }
+
+    private static func isEscaped(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "<", ">", "&", "\u{2028}", "\u{2029}": true
+        default: false
+        }
+    }
+
+    /// A time in RFC 3339, its fraction as short as it can be.
+    static func shortTime(_ milliseconds: Int64) -> String {
+        var text = time(milliseconds).dropLast()
+        while text.hasSuffix("0") { text.removeLast() }
+        if text.hasSuffix(".") { text.removeLast() }
+        return text + "Z"
     }
 
     /// A time in RFC 3339 with three decimals.

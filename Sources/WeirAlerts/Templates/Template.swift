@@ -67,7 +67,12 @@ public struct Template: Sendable {
 
     /// Parses a template.
     public init(_ text: String) throws(TemplateError) {
-        var parser = TemplateParser(text)
+        try self.init(text, functions: TemplateFunctions.names)
+    }
+
+    /// Parses a template that may call other functions.
+    init(_ text: String, functions: Set<String>) throws(TemplateError) {
+        var parser = TemplateParser(text, functions: functions)
         nodes = try parser.parse()
         definitions = parser.definitions
     }

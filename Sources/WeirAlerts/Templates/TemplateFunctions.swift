@@ -13,6 +13,10 @@ struct TemplateFunctions {
         "humanizeTimestamp", "toTime", "toDuration", "now", "parseDuration", "safeHtml",
         "pathPrefix", "externalURL", "urlQueryEscape",
     ]
+    /// Those that notifications have besides, as Alertmanager's templates do.
+    static let notificationNames: Set<String> = [
+        "join", "trimSpace", "stringSlice", "toJson", "safeUrl",
+    ]
 
     private let surroundings: TemplateSurroundings
 
@@ -49,6 +53,8 @@ struct TemplateFunctions {
                     uniqueKeysWithValues: arguments.enumerated().map {
                         ("arg\($0.offset)", $0.element)
                     }))
+        case _ where Self.notificationNames.contains(name):
+            return try NotificationFunctions.call(name, arguments)
         default: return try alertFunction(name, arguments)
         }
     }
@@ -124,7 +130,7 @@ struct TemplateFunctions {
         switch value {
         case .string(let text): return text.utf8.count
         case .list(let values): return values.count
-        case .labels(let labels): return labels.count
+        case .labels(let labels), .pairs(let labels): return labels.count
         case .map(let values): return values.count
         default: throw TemplateFailure("len of type \(value.typeName)")
         }
@@ -140,7 +146,8 @@ struct TemplateFunctions {
                     throw TemplateFailure("index out of range: \(place)")
                 }
                 value = values[place]
-            case (.labels(let labels), .string(let name)): value = .string(labels[name] ?? "")
+            case (.labels(let labels), .string(let name)), (.pairs(let labels), .string(let name)):
+                value = .string(labels[name] ?? "")
             case (.map(let values), .string(let name)): value = values[name] ?? .null
             case (.string(let text), .integer(let place)):
                 guard place >= 0, place < text.utf8.count else {

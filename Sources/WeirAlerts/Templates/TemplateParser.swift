@@ -6,13 +6,18 @@ struct TemplateParser {
     private typealias Token = TemplateLexer.Token
 
     private let text: String
+    private let functions: Set<String>
     private var tokens: [(token: Token, place: Int)] = []
     private var next = 0
     private var depth = 0
     /// What `define` and `block` name.
     private(set) var definitions: [String: [Template.Node]] = [:]
 
-    init(_ text: String) { self.text = text }
+    /// - Parameter functions: The names of those that there are.
+    init(_ text: String, functions: Set<String>) {
+        self.text = text
+        self.functions = functions
+    }
 
     /// The nodes of the whole text.
     mutating func parse() throws(TemplateError) -> [Template.Node] {
@@ -211,7 +216,7 @@ struct TemplateParser {
         case .word("false"): return .bool(false)
         case .word("nil"): return .null
         case .word(let name):
-            guard TemplateFunctions.names.contains(name) else {
+            guard functions.contains(name) else {
                 throw error("function \"\(name)\" not defined", before: 1)
             }
             return .function(name)

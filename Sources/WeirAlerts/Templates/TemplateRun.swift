@@ -26,24 +26,35 @@ struct TemplateRun {
         of template: Template, _ data: TemplateData, _ surroundings: TemplateSurroundings
     ) throws(TemplateError) -> String {
         if let plain = template.plain { return plain }
-        var run = TemplateRun(template, surroundings)
         let root = TemplateValue.map([
             "Labels": .labels(data.labels), "Value": .number(data.value),
             "ExternalLabels": .labels(data.externalLabels),
             "ExternalURL": .string(data.externalURL),
         ])
-        run.variables = [
-            ("", root), ("labels", .labels(data.labels)), ("value", .number(data.value)),
-            ("externalLabels", .labels(data.externalLabels)),
-            ("externalURL", .string(data.externalURL)),
-        ]
+        return try text(
+            of: template, root,
+            variables: [
+                ("labels", .labels(data.labels)), ("value", .number(data.value)),
+                ("externalLabels", .labels(data.externalLabels)),
+                ("externalURL", .string(data.externalURL)),
+            ], TemplateFunctions(surroundings))
+    }
+
+    /// Expands a template with any data.
+    /// - Parameter variables: Those that there are from the beginning, besides `$`.
+    static func text(
+        of template: Template, _ root: TemplateValue,
+        variables: [(name: String, value: TemplateValue)], _ functions: TemplateFunctions
+    ) throws(TemplateError) -> String {
+        var run = TemplateRun(template, functions)
+        run.variables = [("", root)] + variables
         _ = try run.expand(template.nodes, root)
         return run.output
     }
 
-    private init(_ template: Template, _ surroundings: TemplateSurroundings) {
+    private init(_ template: Template, _ functions: TemplateFunctions) {
         self.template = template
-        functions = TemplateFunctions(surroundings)
+        self.functions = functions
     }
 
     private func failure(_ message: String, _ place: Template.Place) -> TemplateError {
@@ -157,7 +168,7 @@ struct TemplateRun {
         case .null: return []
         case .list(let values):
             return values.enumerated().map { (.integer($0.offset), $0.element) }
-        case .labels(let labels):
+        case .labels(let labels), .pairs(let labels):
             return labels.sorted { $0.key < $1.key }.map { (.string($0.key), .string($0.value)) }
         case .map(let values):
             return values.sorted { $0.key < $1.key }.map { (.string($0.key), $0.value) }

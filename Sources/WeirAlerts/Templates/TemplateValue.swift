@@ -9,6 +9,8 @@ indirect enum TemplateValue: Sendable {
     case string(String)
     /// Texts by names, such as labels: what is not there is empty.
     case labels([String: String])
+    /// The same with the fields that Alertmanager's have: `SortedPairs`, `Names`, `Values`.
+    case pairs([String: String])
     case list([TemplateValue])
     case map([String: TemplateValue])
     /// A sample of a query.
@@ -26,7 +28,7 @@ indirect enum TemplateValue: Sendable {
         case .integer(let number): number != 0
         case .number(let number): number != 0
         case .string(let text): !text.isEmpty
-        case .labels(let labels): !labels.isEmpty
+        case .labels(let labels), .pairs(let labels): !labels.isEmpty
         case .list(let values): !values.isEmpty
         case .map(let values): !values.isEmpty
         case .sample, .time: true
@@ -38,11 +40,32 @@ indirect enum TemplateValue: Sendable {
     func field(_ name: String) -> TemplateValue? {
         switch self {
         case .labels(let labels): .string(labels[name] ?? "")
+        case .pairs(let labels): Self.field(name, of: labels)
+        case .list(let values): Self.field(name, of: values)
         case .map(let values): values[name] ?? (values.isEmpty ? .null : nil)
         case .sample(let labels, let value):
             name == "Labels" ? .labels(labels) : name == "Value" ? .number(value) : nil
         default: nil
         }
+    }
+
+    private static func field(_ name: String, of labels: [String: String]) -> TemplateValue {
+        let names = NotificationTemplate.ordered(labels.keys)
+        switch name {
+        case "SortedPairs":
+            return .list(
+                names.map { .map(["Name": .string($0), "Value": .string(labels[$0] ?? "")]) })
+        case "Names": return .list(names.map { .string($0) })
+        case "Values": return .list(names.map { .string(labels[$0] ?? "") })
+        default: return .string(labels[name] ?? "")
+        }
+    }
+
+    /// The alerts of a list that fire, or that have ended.
+    private static func field(_ name: String, of values: [TemplateValue]) -> TemplateValue? {
+        guard name == "Firing" || name == "Resolved" else { return nil }
+        return .list(
+            values.filter { $0.field("Status")?.text == name.lowercased() })
     }
 
     /// As Go's `fmt` prints it (`%v`).
@@ -53,7 +76,7 @@ indirect enum TemplateValue: Sendable {
         case .integer(let number): "\(number)"
         case .number(let number): GoFormat.shortest(number)
         case .string(let text): text
-        case .labels(let labels):
+        case .labels(let labels), .pairs(let labels):
             "map["
                 + labels.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }
                 .joined(separator: " ") + "]"
@@ -78,6 +101,7 @@ indirect enum TemplateValue: Sendable {
         case .number: "float64"
         case .string: "string"
         case .labels: "map[string]string"
+        case .pairs: "template.KV"
         case .list: "[]interface {}"
         case .map: "map[string]interface {}"
         case .sample: "*template.sample"

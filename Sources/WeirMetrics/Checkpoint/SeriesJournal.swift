@@ -64,19 +64,17 @@ extension SeriesGroup {
 
     /// A number that differs when the declaration does, the same in every process.
     var fingerprint: UInt64 {
-        // FNV-1a, 64 bits.
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        var hash = FNV1a()
         func add(_ text: String) {
-            for byte in Array(text.utf8) + [0xff] {
-                hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-            }
+            hash.add(text)
+            hash.add(0xff)
         }
         for label in declaration.labelNames { add(label) }
         for family in declaration.families {
             add(family.name)
             add("\(family.kind)")
         }
-        return hash
+        return hash.value
     }
 }
 

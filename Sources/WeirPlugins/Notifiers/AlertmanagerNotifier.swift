@@ -11,35 +11,19 @@ public final class AlertmanagerNotifier: Notifier {
     private enum P {
         static let urls = Parameter.list(
             "urls", "The Alertmanagers: `http://host:9093`, separated by commas.")
-        static let timeout = Parameter.duration(
-            "timeout", default: .seconds(10), "How long a request may take.")
-        static let tokenFile = Parameter.text(
-            "bearer_token_file", default: "",
-            "A file of a token to log in with, which is read before every request.")
-        static let user = ElasticsearchParameters.user
-        static let password = ElasticsearchParameters.password
     }
 
     /// The component as users see it.
     public static let declaration = ComponentDeclaration(
         .notifier, type: "alertmanager", "Hands alerts to Alertmanagers.",
-        parameters: [
-            AnyParameter(P.urls), AnyParameter(P.timeout), AnyParameter(P.tokenFile),
-            AnyParameter(P.user), AnyParameter(P.password),
-        ] + ElasticsearchParameters.tls,
+        parameters: [AnyParameter(P.urls)] + NotifierConnection.parameters,
         examples: ["<notify>\n  @type alertmanager\n  urls http://alertmanager:9093\n</notify>"])
 
     private let instances: [Instance]
 
     /// A notifier as its section describes it.
     public init(_ section: Section, name: String, context: PluginContext) throws(SectionError) {
-        var client = try ElasticsearchSection.tls(section)
-        client.requestTimeout = max(section[P.timeout], .milliseconds(1))
-        client.answerByteLimit = 1 << 20
-        var headers = ["Content-Type: application/json"]
-        if let basic = try ElasticsearchSection.credentials(section) {
-            headers.append("Authorization: \(basic)")
-        }
+        let connection = try NotifierConnection(section)
         guard !section[P.urls].isEmpty else {
             throw SectionError(
                 section.element.location, "there is no Alertmanager to hand alerts to",
@@ -47,17 +31,8 @@ public final class AlertmanagerNotifier: Notifier {
         }
         var instances: [Instance] = []
         for url in section[P.urls] {
-            guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
-                throw SectionError(
-                    section.location(of: P.urls), "`\(url)` is no address",
-                    help: "write it as http://host:9093")
-            }
-            var base = url
-            while base.hasSuffix("/") { base.removeLast() }
-            instances.append(
-                Instance(
-                    "\(base)/api/v2/alerts", name: name, client, headers,
-                    tokenFile: section[P.tokenFile].isEmpty ? nil : section[P.tokenFile], context))
+            let base = try NotifierConnection.address(url, at: section.location(of: P.urls))
+            instances.append(Instance("\(base)/api/v2/alerts", name: name, connection, context))
         }
         self.instances = instances
     }
@@ -88,9 +63,7 @@ private final class Instance: Sendable {
 
     private let url: String
     private let name: String
-    private let options: HTTPClientOptions
-    private let headers: [String]
-    private let tokenFile: String?
+    private let connection: NotifierConnection
     private let clock: any PipelineClock
     private let log: @Sendable (NotifierReport) -> Void
     private let sent: Counter
@@ -100,14 +73,11 @@ private final class Instance: Sendable {
     private let state = Monitor(State())
 
     init(
-        _ url: String, name: String, _ options: HTTPClientOptions, _ headers: [String],
-        tokenFile: String?, _ context: PluginContext
+        _ url: String, name: String, _ connection: NotifierConnection, _ context: PluginContext
     ) {
         self.url = url
         self.name = name
-        self.options = options
-        self.headers = headers
-        self.tokenFile = tokenFile
+        self.connection = connection
         clock = context.clock
         log = context.notifierLog
         let labels = [Label("notifier", name), Label("url", url)]
@@ -140,7 +110,7 @@ private final class Instance: Sendable {
     }
 
     private func sendUntilStopped() {
-        let client = HTTPClient(options)
+        let client = connection.client()
         var wait = Self.leastWait
         var isFailing = false
         while let batch = next() {
@@ -170,11 +140,6 @@ private final class Instance: Sendable {
         }
     }
 
-    private enum Problem {
-        case failed(String)
-        case refused(String)
-    }
-
     private func next() -> [AlertNotice]? {
         state.wait { state -> WaitAnswer<[AlertNotice]?> in
             if state.queue.isEmpty { return state.isStopping ? .done(nil) : .waitForChange }
@@ -185,21 +150,10 @@ private final class Instance: Sendable {
         }
     }
 
-    private func send(_ batch: [AlertNotice], _ client: HTTPClient) -> Problem? {
+    private func send(_ batch: [AlertNotice], _ client: HTTPClient) -> NotifierConnection.Problem? {
         var body = ByteBuffer(capacity: 4_096)
         AlertmanagerBody.append(batch, to: &body)
-        var headers = headers
-        if let tokenFile, let token = ScrapeTarget.token(tokenFile) {
-            headers.append("Authorization: Bearer \(token)")
-        }
-        do throws(HTTPError) {
-            let status = try client.send("POST", url, headers: headers, body: body.bytes).status
-            if 200..<300 ~= status { return nil }
-            let text = String(decoding: client.body.bytes.prefix(300), as: UTF8.self)
-            return status >= 500 || status == 429
-                ? .failed("status \(status)") : .refused("status \(status): \(text)")
-        } catch {
-            return .failed("\(error)")
-        }
+        return connection.post(
+            body.bytes, to: url, headers: ["Content-Type: application/json"], client)
     }
 }

@@ -27,8 +27,8 @@ struct NoticeQueue {
     }
 
     /// Takes what is sent next.
-    mutating func take() -> [AlertNotice] {
-        let keys = order.prefix(Self.batchLimit)
+    mutating func take(_ limit: Int = batchLimit) -> [AlertNotice] {
+        let keys = order.prefix(limit)
         order.removeFirst(keys.count)
         return keys.compactMap { notices.removeValue(forKey: $0) }
     }

@@ -18,4 +18,10 @@ public enum NotifierReport: Sendable, Equatable {
     case recovered(notifier: String, url: String)
     /// Notices are refused for good.
     case refused(notifier: String, url: String, reason: String)
+    /// A template failed; the notification was sent in Alertmanager's form.
+    case templateFailed(notifier: String, reason: String)
+    /// Notifications could not be written down; they are in memory alone.
+    case journalNotWritten(notifier: String, reason: String)
+    /// The end of what was written down could not be understood.
+    case journalDamaged(notifier: String, lostByteCount: Int)
 }

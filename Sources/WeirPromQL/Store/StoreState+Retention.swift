@@ -1,3 +1,5 @@
+import WeirCore
+
 extension StoreState {
     /// The share of the limit that an eviction frees beyond what is needed, so that it is seldom.
     private static let evictionShare = 16
@@ -143,16 +145,6 @@ extension SeriesPage {
         var time = chunks.first?.first ?? (tailCount > 0 ? tailBase : .max)
         if let histogram = histograms.first { time = min(time, histogram.first) }
         return time
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, at most what 64 bits hold.
-    var milliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        return scaled.addingClamped(attoseconds / 1_000_000_000_000_000)
     }
 }
 
