@@ -117,15 +117,12 @@ public struct AlertMatcher: Sendable, CustomStringConvertible {
 
         private mutating func operation() throws(AlertMatcherError) -> LabelMatcher.Operation {
             let pair = String(characters[place..<min(place + 2, characters.count)])
-            if let operation = LabelMatcher.Operation(rawValue: pair) {
-                place += 2
+            for text in [pair, String(pair.prefix(1))] {
+                guard let operation = LabelMatcher.Operation(rawValue: text) else { continue }
+                place += text.count
                 return operation
             }
-            guard next == "=" else {
-                throw failure("one of `=`, `!=`, `=~`, `!~` must stand between label and value")
-            }
-            place += 1
-            return .equal
+            throw failure("one of `=`, `!=`, `=~`, `!~` must stand between label and value")
         }
 
         private mutating func word(endingAt stops: String) -> String {
