@@ -81,7 +81,7 @@ public final class Agent: Sendable {
             stateFolder: Self.path(nil, beside: configuration, suffix: ".alerts"))
         if let alerting, let options = historyOptions {
             // What a rule sees is as fresh as it is evaluated often.
-            historyOptions?.interval = min(options.interval, alerting.interval)
+            historyOptions?.interval = min(options.interval, alerting.shortestInterval)
         }
         self.historyOptions = historyOptions
         series = context.series

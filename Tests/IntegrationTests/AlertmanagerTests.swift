@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 import Testing
 import WeirCore
@@ -7,128 +6,26 @@ import WeirTesting
 
 /// Alerts of a running agent, told to a real Alertmanager and to one that misbehaves.
 @Suite("Alerts that are told", .serialized, .timeLimit(.minutes(3))) struct AlertmanagerTests {
-    private let folder: ScratchFolder
+    private let mesh: AlertingMesh
 
-    init() throws {
-        folder = try ScratchFolder()
-        folder.write("", to: "access.log")
-        folder.write(
-            """
-            groups:
-            - name: mesh
-              rules:
-              - alert: Errors
-                expr: >
-                  sum by (destination_service_name) (istio_requests_total{response_code="503"})
-                  > ignoring (response_code)
-                  sum by (destination_service_name) (istio_requests_total{response_code="200"})
-                labels: {severity: page}
-                annotations: {summary: "{{ $labels.destination_service_name }} <is> bad"}
-            """, to: "rules.yml")
-    }
+    init() throws { mesh = try AlertingMesh() }
 
     private func start(_ notify: String) throws -> RunningWeir {
-        folder.write(
-            """
-            <system>
-              admin_port 0
-            </system>
-            <alerting>
-              rule_files \(folder.file("rules.yml"))
-              evaluation_interval 1s
-              external_url http://weir.example.org
-              <external_labels>
-                cluster here
-              </external_labels>
-              <notify>
-                @type alertmanager
-                \(notify)
-              </notify>
-            </alerting>
-            <source>
-              @type tail
-              path \(folder.file("access.log"))
-              pos_file \(folder.file("access.pos"))
-              tag mesh
-              read_from_head true
-              <parse>
-                @type json
-              </parse>
-            </source>
-            <filter mesh>
-              @type istio_metrics
-            </filter>
-            <match mesh>
-              @type null
-            </match>
-            """, to: "weir.conf")
-        return try RunningWeir(folder)
+        try mesh.start("<notify>\n  @type alertmanager\n  \(notify)\n</notify>")
     }
 
-    private func log(_ code: Int, count: Int) {
-        let line = """
-            {"upstream_cluster":"outbound|9080||reviews.default.svc.cluster.local",\
-            "response_code":\(code),"method":"GET","protocol":"HTTP/1.1","duration":5,\
-            "bytes_sent":1,"bytes_received":1,"response_flags":"-",\
-            "start_time":"2026-11-23T20:58:05.532Z","request_id":"r"}
+    private func log(_ code: Int, count: Int) { mesh.log(code, count: count) }
 
-            """
-        folder.append(String(repeating: line, count: count), to: "access.log")
-    }
-
-    /// Asks until something is so.
-    private func wait(_ seconds: UInt64 = 60, until isSo: () -> Bool) -> Bool {
-        let clock = SystemClock()
-        let start = clock.monotonicNanoseconds
-        while clock.monotonicNanoseconds - start < seconds * 1_000_000_000 {
-            if isSo() { return true }
-        }
-        return false
-    }
-
-    /// Runs Debian's Alertmanager, which was unpacked and not installed: it looks for its templates at one place
-    /// of the system, so it gets them there, that nobody else sees.
-    private static func run(
-        _ program: String, _ arguments: [String], log: String
-    ) throws -> ChildProcess {
-        let place = "/usr/share/prometheus/alertmanager"
-        let root = program.replacing("/usr/bin/prometheus-alertmanager", with: "")
-        let script = """
-            mount -t tmpfs none /usr/share && mkdir -p \(place) \
-            && cp "$1"/*.tmpl \(place)/ && shift && exec "$@"
-            """
-        return try ChildProcess(
-            "/usr/bin/unshare",
-            [
-                "--map-root-user", "--mount", "/bin/sh", "-c", script, "sh",
-                "\(root)\(place)", program,
-            ] + arguments, log: log)
-    }
+    private func wait(until isSo: () -> Bool) -> Bool { AlertingMesh.wait(until: isSo) }
 
     @Test(
         "reach a real Alertmanager, and end there",
         .enabled(if: TestPrograms.alertmanager != nil, "needs `make deps-test`"))
     func real() throws {
         let program = try #require(TestPrograms.alertmanager)
-        folder.write("route: {receiver: none}\nreceivers: [{name: none}]\n", to: "am.yml")
-        let process = try Self.run(
-            program,
-            [
-                "--config.file=\(folder.file("am.yml"))", "--storage.path=\(folder.file("am"))",
-                "--web.listen-address=127.0.0.1:0", "--cluster.listen-address=",
-            ], log: folder.file("am.log"))
+        let (process, url) = try mesh.startAlertmanager(
+            program, config: "route: {receiver: none}\nreceivers: [{name: none}]\n")
         defer { process.kill9() }
-        var port: Int?
-        #expect(
-            wait {
-                let text = String(decoding: folder.contents(of: "am.log") ?? [], as: UTF8.self)
-                guard let mark = text.firstRange(of: "Listening on"),
-                    let address = text[mark.upperBound...].firstRange(of: "127.0.0.1:")
-                else { return false }
-                port = Int(text[address.upperBound...].prefix { $0.isNumber })
-                return port != nil
-            })
-        let url = "http://127.0.0.1:\(try #require(port))"
         let weir = try start("urls \(url)/")
         let client = HTTPClient()
         func alerts() -> [Record] {

@@ -10,8 +10,10 @@ import WeirTesting
         arguments: [
             (#"severity="critical""#, [#"severity="critical""#]),
             (#"severity=critical"#, [#"severity="critical""#]),
-            (#"{ a="1" , b!="2",c=~"x|y", d!~"z" }"#,
-                [#"a="1""#, #"b!="2""#, #"c=~"x|y""#, #"d!~"z""#]),
+            (
+                #"{ a="1" , b!="2",c=~"x|y", d!~"z" }"#,
+                [#"a="1""#, #"b!="2""#, #"c=~"x|y""#, #"d!~"z""#]
+            ),
             (#"a = "with, comma \" and \n line""#, [#"a="with, comma \" and \n line""#]),
             (#""ü.b"="1""#, [#""ü.b"="1""#]), ("", []), ("{}", []), ("a=", [#"a="""#]),
             ("a=two words ,b=1", [#"a="two words""#, #"b="1""#]),
@@ -45,7 +47,8 @@ import WeirTesting
 }
 
 @Suite("Alerts that keep others silent") struct InhibitionTests {
-    private func rule(_ sources: String, _ targets: String, _ equal: [String]) throws -> Inhibition {
+    private func rule(_ sources: String, _ targets: String, _ equal: [String]) throws -> Inhibition
+    {
         Inhibition(
             sources: try AlertMatcher.parse(sources), targets: try AlertMatcher.parse(targets),
             equal: equal)

@@ -63,7 +63,8 @@ func notice(
         let end = 11 * Self.minute + 5
         _ = groups.take(
             [notice(["alertname": "A", "i": "1"], until: end, resolved: true)], at: end)
-        #expect(told(&groups, at: 12 * Self.minute) == ["some alerts resolved: 1=resolved 2=firing"])
+        #expect(
+            told(&groups, at: 12 * Self.minute) == ["some alerts resolved: 1=resolved 2=firing"])
         _ = groups.take(
             [notice(["alertname": "A", "i": "2"], until: end, resolved: true)], at: end)
         #expect(told(&groups, at: 13 * Self.minute) == ["all alerts resolved: 2=resolved"])
@@ -172,7 +173,9 @@ func notice(
         #expect(told(&groups, at: 2 * Self.minute) == ["new alerts added: 1=firing 2=firing"])
     }
 
-    @Test("are not repeated while a notification of them is on its way, and told anew when it is lost")
+    @Test(
+        "are not repeated while a notification of them is on its way, and told anew when it is lost"
+    )
     func onItsWay() {
         var groups = NotificationGroups(receiver: "r", options())
         _ = groups.take([notice(["alertname": "A", "i": "1"])], at: 0)

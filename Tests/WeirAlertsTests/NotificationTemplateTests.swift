@@ -35,8 +35,10 @@ import WeirTesting
                 "{{ range .CommonLabels.SortedPairs }}{{ .Name }}={{ .Value }} {{ end }}",
                 "alertname=A team=x "
             ),
-            (#"{{ join "," .CommonLabels.Names }} {{ join "," .CommonLabels.Values }}"#,
-                "alertname,team A,x"),
+            (
+                #"{{ join "," .CommonLabels.Names }} {{ join "," .CommonLabels.Values }}"#,
+                "alertname,team A,x"
+            ),
             ("{{ (index .Alerts 0).Fingerprint | len }}", "16"),
             ("{{ .TruncatedAlerts }} {{ .Reason }}", "3 some alerts resolved"),
             ("{{ .GroupKey | toJson }}", #""{}:{alertname=\"A\"}""#),
@@ -52,10 +54,13 @@ import WeirTesting
                 == #""say \"1\" \u003cnow\u003e""#)
         #expect(try text("{{ .CommonLabels | toJson }}") == #"{"alertname":"A","team":"x"}"#)
         #expect(
-            try text("{{ (index .Alerts 1).EndsAt | toJson }} {{ (index .Alerts 0).EndsAt | toJson }}")
+            try text(
+                "{{ (index .Alerts 1).EndsAt | toJson }} {{ (index .Alerts 0).EndsAt | toJson }}")
                 == #""1970-01-01T00:00:02Z" "0001-01-01T00:00:00Z""#)
         #expect(
-            try text(#"{{ stringSlice "a" "b" | toJson }}{{ toJson 1 }}{{ toJson 1.5 }}{{ toJson true }}"#)
+            try text(
+                #"{{ stringSlice "a" "b" | toJson }}{{ toJson 1 }}{{ toJson 1.5 }}{{ toJson true }}"#
+            )
                 == #"["a","b"]11.5true"#)
         let whole = try text("{{ . | toJson }}")
         #expect(JSONValueReader.value(of: whole)?.object?["Status"]?.string == "firing")
@@ -68,7 +73,9 @@ import WeirTesting
         #expect(throws: TemplateError.self) { try text(template) }
     }
 
-    @Test("are refused when they call what there is not; those of alerts have no functions of notifications")
+    @Test(
+        "are refused when they call what there is not; those of alerts have no functions of notifications"
+    )
     func refusals() {
         #expect(throws: TemplateError.self) { try NotificationTemplate("{{ nothing . }}") }
         #expect(throws: TemplateError.self) { try Template("{{ toJson . }}") }

@@ -70,6 +70,13 @@ struct AlertingSection: Sendable {
     /// What notifiers have besides.
     var surroundings: NotifierSurroundings
 
+    /// How often the group is evaluated that is evaluated most often.
+    var shortestInterval: Duration {
+        groups.compactMap(\.interval).map { .milliseconds(max($0, 1_000)) }.min().map {
+            min($0, interval)
+        } ?? interval
+    }
+
     /// What a configuration says, if it says anything; rule files with mistakes are refused as a whole.
     /// - Parameter stateFolder: Where alerts survive restarts when the section says nothing.
     static func read(

@@ -56,6 +56,7 @@ final class RuleEvaluation: Sendable {
     private let mutes: AlertMutes
     private let resendDelay: Int64
     private let clock: any PipelineClock
+    private let history: MetricsHistory
     private let state = Monitor(State())
     private let evaluations: Counter
     private let missed: Counter
@@ -70,6 +71,7 @@ final class RuleEvaluation: Sendable {
     ) {
         self.clock = clock
         self.log = log
+        self.history = history
         notifiers = section.notifiers
         mutes = section.surroundings.mutes
         resendDelay = section.resendDelay.milliseconds
@@ -132,8 +134,9 @@ final class RuleEvaluation: Sendable {
     }
 
     private func evaluateUntilStopped(_ work: Work) {
-        // Groups are spread over their interval by their names, the same ones always alike.
-        let offset = Int64(clamping: work.group.spread % UInt64(work.interval))
+        // Groups are spread by their names over the first part of their interval, the same ones always alike:
+        // soon after the samples that they read, and not all at once.
+        let offset = Int64(clamping: work.group.spread % UInt64(max(work.interval / 8, 1)))
         var slot = Self.slot(clock.now.millisecondsSince1970, work.interval, offset)
         while true {
             slot += work.interval
@@ -160,6 +163,7 @@ final class RuleEvaluation: Sendable {
     }
 
     private func evaluate(_ work: Work, at time: Int64) {
+        history.waitForSampling(dueBy: time, atMost: .milliseconds(work.interval / 4))
         let start = clock.monotonicNanoseconds
         var status = Status(lastTime: time)
         var notices: [AlertNotice] = []

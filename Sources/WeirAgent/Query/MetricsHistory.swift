@@ -44,6 +44,8 @@ public final class MetricsHistory: Sendable {
     private struct State {
         var isStopping = false
         var isRunning = false
+        /// The time of the last sampling, in milliseconds.
+        var sampledAt = Int64.min
     }
 
     /// A history that has no samples yet.
@@ -75,9 +77,10 @@ public final class MetricsHistory: Sendable {
     }
 
     /// Samples everything once.
-    /// - Parameter sampler: What remembers which series there were.
-    func sample(_ sampler: RemoteWriteSampler, into feed: SampleFeed) {
-        let now = clock.now
+    /// - Parameters:
+    ///   - sampler: What remembers which series there were.
+    ///   - now: The time that the samples are of.
+    func sample(_ sampler: RemoteWriteSampler, into feed: SampleFeed, at now: Timestamp) {
         let milliseconds = now.millisecondsSince1970
         store.advance(to: milliseconds)
         _ = sampler.sample(now: now) { request in
@@ -85,6 +88,25 @@ public final class MetricsHistory: Sendable {
             if let report { counters.note(report) }
         }
         store.expire(now: milliseconds)
+        state.change { $0.sampledAt = milliseconds }
+    }
+
+    /// Waits for the sampling that is due by a time in milliseconds, but not for long: so that what is evaluated
+    /// then is as fresh as it can be.
+    func waitForSampling(dueBy time: Int64, atMost limit: Duration) {
+        let wanted = slot(time)
+        let deadline = clock.monotonicNanoseconds &+ limit.nanoseconds
+        state.wait { state -> WaitAnswer<Void> in
+            let isThere = state.sampledAt >= wanted || state.isStopping
+            if isThere || clock.monotonicNanoseconds >= deadline { return .done(()) }
+            return .waitUntil(deadline)
+        }
+    }
+
+    /// The last time of a sampling that has come by a time, in milliseconds.
+    private func slot(_ time: Int64) -> Int64 {
+        let length = max(interval.milliseconds, 1)
+        return time - ((time % length) + length) % length
     }
 
     /// Samples on a thread of its own until it is stopped.
@@ -102,15 +124,20 @@ public final class MetricsHistory: Sendable {
             restore()
             intake.open(store)
             whenReady()
-            var due = clock.monotonicNanoseconds
-            var snapshotDue = due &+ snapshotInterval.nanoseconds
+            var snapshotDue = clock.monotonicNanoseconds &+ snapshotInterval.nanoseconds
+            var time = clock.now
             while true {
-                sample(sampler, into: feed)
+                sample(sampler, into: feed, at: time)
                 if clock.monotonicNanoseconds >= snapshotDue {
                     file?.save(store)
                     snapshotDue = clock.monotonicNanoseconds &+ snapshotInterval.nanoseconds
                 }
-                due = max(due &+ interval.nanoseconds, clock.monotonicNanoseconds)
+                // At even times, so that whatever is evaluated then sees samples of the same moment.
+                let now = clock.now.millisecondsSince1970
+                let next = slot(now) &+ interval.milliseconds
+                time = Timestamp(millisecondsSince1970: next)
+                let due =
+                    clock.monotonicNanoseconds &+ UInt64(clamping: next &- now) &* 1_000_000
                 let isStopping = state.wait { state -> WaitAnswer<Bool> in
                     if state.isStopping { return .done(true) }
                     return clock.monotonicNanoseconds >= due ? .done(false) : .waitUntil(due)

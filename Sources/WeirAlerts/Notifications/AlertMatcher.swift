@@ -19,7 +19,8 @@ public struct AlertMatcher: Sendable, CustomStringConvertible {
             compiled = try CompiledMatcher(matcher)
         } catch {
             throw AlertMatcherError(
-                column: 1, message: "the pattern \(GoText.quoted(matcher.value)) is refused: \(error)")
+                column: 1,
+                message: "the pattern \(GoText.quoted(matcher.value)) is refused: \(error)")
         }
     }
 

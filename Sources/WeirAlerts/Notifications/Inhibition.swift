@@ -57,7 +57,9 @@ public struct Inhibition: Sendable {
 
     /// The alert that keeps another silent; one that is both source and target is no reason for another such.
     public func reason(for notice: AlertNotice, at now: Int64) -> AlertNotice? {
-        guard isTarget(notice), let candidates = firing[equal.map { notice[$0] }] else { return nil }
+        guard isTarget(notice), let candidates = firing[equal.map { notice[$0] }] else {
+            return nil
+        }
         let isBoth = isSource(notice)
         return candidates.values.first {
             !$0.isResolved(at: now) && !(isBoth && isTarget($0))

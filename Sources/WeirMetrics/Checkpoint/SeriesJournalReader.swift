@@ -72,7 +72,9 @@ struct SeriesJournalReader {
     }
 
     private mutating func readPayload(_ cursor: inout ByteCursor) throws(ByteCursor.Broken) {
-        guard let kind = SeriesJournal.Kind(rawValue: try cursor.byte()) else { throw ByteCursor.Broken() }
+        guard let kind = SeriesJournal.Kind(rawValue: try cursor.byte()) else {
+            throw ByteCursor.Broken()
+        }
         let fingerprint = try cursor.word()
         let name = try cursor.text()
         guard let known = layouts[name], known.fingerprint == fingerprint else {

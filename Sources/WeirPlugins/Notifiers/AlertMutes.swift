@@ -21,7 +21,9 @@ public final class AlertMutes: Sendable {
     /// Notes which alerts fire.
     public func take(_ notices: [AlertNotice], at now: Int64) {
         state.withLock { state in
-            for place in state.inhibitions.indices { state.inhibitions[place].take(notices, at: now) }
+            for place in state.inhibitions.indices {
+                state.inhibitions[place].take(notices, at: now)
+            }
         }
     }
 

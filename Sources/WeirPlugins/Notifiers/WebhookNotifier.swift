@@ -59,6 +59,7 @@ public final class WebhookNotifier: Notifier {
             byteLimit: settings.queueByteLimit)
     }
 
+    /// Takes over what was written down, and begins.
     public func start() {
         inbox.withLock { $0.isRunning = true }
         outgoing.withLock { $0.isRunning = true }
@@ -73,11 +74,13 @@ public final class WebhookNotifier: Notifier {
         }
     }
 
+    /// Takes notices; they are grouped on another thread.
     public func take(_ notices: [AlertNotice]) {
         guard !notices.isEmpty else { return }
         counters.noticesDropped.add(inbox.change { $0.notices.add(notices) })
     }
 
+    /// Sends what waits until something fails, and ends; the rest is written down.
     public func stop() {
         inbox.change { $0.isStopping = true }
         inbox.wait { $0.isRunning ? .waitForChange : .done(()) }

@@ -6,10 +6,12 @@ import WeirHost
 /// What a `<notify> @type webhook` says.
 struct WebhookSettings: Sendable {
     private enum P {
-        static let url = Parameter.text("url", "The address that notifications are posted to.").secret
+        static let url = Parameter.text("url", "The address that notifications are posted to.")
+            .secret
         static let groupBy = Parameter.list(
             "group_by", default: ["alertname"],
-            "Labels whose values make a group that is told of together; `...` tells of each alert alone.")
+            "Labels whose values make a group that is told of together; `...` tells of each alert alone."
+        )
         static let groupWait = Parameter.duration(
             "group_wait", default: .zero, "How long a new group waits for more alerts.")
         static let groupInterval = Parameter.duration(
@@ -25,7 +27,8 @@ struct WebhookSettings: Sendable {
             "Most alerts of a notification; 0 for any number.")
         static let matchers = Parameter.text(
             "matchers", default: "",
-            "The alerts that are told of, as Alertmanager's matchers: `severity=\"critical\", team=~\"a|b\"`.")
+            "The alerts that are told of, as Alertmanager's matchers: `severity=\"critical\", team=~\"a|b\"`."
+        )
         static let bodyFile = Parameter.text(
             "body_template_file", default: "",
             "A template of the body, in place of Alertmanager's version 4.")

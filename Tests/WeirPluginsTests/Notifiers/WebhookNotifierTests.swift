@@ -61,7 +61,9 @@ private final class WebhookRig {
     }
 
     func count(_ name: String, _ labels: [Label] = []) -> Int {
-        Int(registry.counter(MetricDescription(name, ""), [Label("notifier", "hook")] + labels).value)
+        Int(
+            registry.counter(MetricDescription(name, ""), [Label("notifier", "hook")] + labels)
+                .value)
     }
 
     static func alert(_ name: String, resolved: Bool = false) -> AlertNotice {
@@ -111,7 +113,9 @@ private final class WebhookRig {
         #expect(rig.count("weir_notifications_sent_total") == 2)
     }
 
-    @Test("that are refused, redirected or not answered are sent until they are taken, in their order")
+    @Test(
+        "that are refused, redirected or not answered are sent until they are taken, in their order"
+    )
     func trouble() throws {
         let rig = try WebhookRig("timeout 0.3")
         rig.receiver.setMood(.answers(status: 500, location: nil))
