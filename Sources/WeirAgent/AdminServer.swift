@@ -26,12 +26,13 @@ public final class AdminServer: Sendable {
     ) throws(ComponentError) {
         let readiness = readiness
         do {
+            let alerts = rules.map { AlertmanagerAPI(rules: $0, clock: clock) }
             let api = history.map { QueryAPI(history: $0, rules: rules, clock: clock) }
             server = try HTTPServer(
                 host: host, port: port, slowThreadCount: history?.limits.concurrency ?? 1,
                 isSlow: { $0.path.hasPrefix("/api/") }
             ) { request in
-                if let answer = api?.answer(request) { return answer }
+                if let answer = api?.answer(request) ?? alerts?.answer(request) { return answer }
                 return Self.answer(request, readiness, reload) {
                     MetricsAnswer.answer(request, registry, checkpoint, now: clock.now)
                 }

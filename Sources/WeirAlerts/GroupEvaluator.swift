@@ -130,26 +130,38 @@ public final class GroupEvaluator {
     ) -> [AlertNotice] {
         var notices: [AlertNotice] = []
         for (place, rule) in group.rules.enumerated() where !rule.isRecord {
-            let url =
-                surroundings.externalURL + "/graph?g0.expr="
-                + TemplateFunctions.queryPart(rule.expression.description) + "&g0.tab=1"
             for (key, alert) in alerts[place] where alert.isDue(at: time, resendDelay: resendDelay)
             {
                 alerts[place][key]?.lastSentAt = time
-                var labels = alert.labels
-                for (name, value) in surroundings.externalLabels
-                where !value.isEmpty && !labels.contains(where: { $0.name == name }) {
-                    labels.append((name, value))
-                }
                 notices.append(
-                    AlertNotice(
-                        labels: Self.sorted(labels), annotations: alert.annotations,
-                        startsAt: alert.firedAt ?? alert.activeAt,
-                        endsAt: alert.resolvedAt ?? time &+ 4 &* max(interval, resendDelay),
-                        isResolved: alert.resolvedAt != nil, generatorURL: url))
+                    notice(of: alert, rule, until: time &+ 4 &* max(interval, resendDelay)))
             }
         }
         return notices
+    }
+
+    /// What somebody would be told now of the alerts that fire.
+    /// - Parameter lease: For how many milliseconds that holds.
+    public func firingNotices(at time: Int64, lease: Int64) -> [AlertNotice] {
+        zip(group.rules, alerts).flatMap { rule, alerts in
+            alerts.values.filter { $0.state == .firing }.map {
+                notice(of: $0, rule, until: time &+ lease)
+            }
+        }
+    }
+
+    private func notice(of alert: Alert, _ rule: Rule, until end: Int64) -> AlertNotice {
+        var labels = alert.labels
+        for (name, value) in surroundings.externalLabels
+        where !value.isEmpty && !labels.contains(where: { $0.name == name }) {
+            labels.append((name, value))
+        }
+        let query = TemplateFunctions.queryPart(rule.expression.description)
+        return AlertNotice(
+            labels: Self.sorted(labels), annotations: alert.annotations,
+            startsAt: alert.firedAt ?? alert.activeAt, endsAt: alert.resolvedAt ?? end,
+            isResolved: alert.resolvedAt != nil,
+            generatorURL: "\(surroundings.externalURL)/graph?g0.expr=\(query)&g0.tab=1")
     }
 
     // MARK: Queries

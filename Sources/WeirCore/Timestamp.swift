@@ -21,3 +21,20 @@ public struct Timestamp: Hashable, Comparable, Sendable {
             ? left.nanoseconds < right.nanoseconds : left.seconds < right.seconds
     }
 }
+
+extension Timestamp {
+    /// The time so many milliseconds after the beginning of 1970.
+    public init(millisecondsSince1970 time: Int64) {
+        let rest = ((time % 1_000) + 1_000) % 1_000
+        self.init(
+            seconds: (time &- rest) / 1_000,
+            nanoseconds: UInt32(truncatingIfNeeded: rest) * 1_000_000)
+    }
+
+    /// Milliseconds since 1970, as far as they go.
+    public var millisecondsSince1970: Int64 {
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
+        if overflow { return seconds < 0 ? Int64.min : Int64.max }
+        return product &+ Int64(nanoseconds / 1_000_000)
+    }
+}

@@ -57,3 +57,16 @@ extension Record: ExpressibleByDictionaryLiteral {
         self.init(elements.map { (key: $0.0, value: $0.1) })
     }
 }
+
+extension Value {
+    /// The text of a string.
+    public var string: String? { if case .string(let text) = self { text } else { nil } }
+    /// The elements of an array.
+    public var array: [Value]? { if case .array(let values) = self { values } else { nil } }
+    /// The fields of an object.
+    public var object: Record? { if case .object(let record) = self { record } else { nil } }
+    /// A whole number.
+    public var integer: Int64? { if case .integer(let number) = self { number } else { nil } }
+    /// A yes or no.
+    public var bool: Bool? { if case .bool(let flag) = self { flag } else { nil } }
+}

@@ -100,6 +100,9 @@ public enum TestPrograms {
     /// Its tool, if `make deps-test` has found it.
     public static let promtool = extracted("promtool")
 
+    /// The tool of a real Alertmanager, if `make deps-test` has found it.
+    public static let amtool = extracted("amtool")
+
     /// A real Alertmanager, if `make deps-test` has found one and it can be run without being installed.
     public static let alertmanager: String? = {
         // It looks for its templates at a place of the system, which is made for it alone.

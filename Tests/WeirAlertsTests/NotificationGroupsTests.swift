@@ -1,6 +1,5 @@
 import Testing
 import WeirCore
-import WeirMetrics
 import WeirPromQL
 import WeirTesting
 

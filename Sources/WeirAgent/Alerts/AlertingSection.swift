@@ -67,6 +67,8 @@ struct AlertingSection: Sendable {
     var resendDelay: Duration
     /// Whoever is told of alerts.
     var notifiers: [any Notifier]
+    /// Their names.
+    var receivers: [String]
     /// What notifiers have besides.
     var surroundings: NotifierSurroundings
 
@@ -119,7 +121,8 @@ struct AlertingSection: Sendable {
         return AlertingSection(
             groups: groups, interval: max(section[P.interval], .seconds(1)),
             externalLabels: labels, externalURL: section[P.externalURL],
-            resendDelay: section[P.resendDelay], notifiers: notifiers, surroundings: surroundings)
+            resendDelay: section[P.resendDelay], notifiers: notifiers.map(\.notifier),
+            receivers: notifiers.map(\.name), surroundings: surroundings)
     }
 
     private static func groups(
@@ -159,8 +162,8 @@ struct AlertingSection: Sendable {
 
     private static func notifiers(
         _ section: Section, _ context: PluginContext, _ diagnostics: inout [Diagnostic]
-    ) -> [any Notifier] {
-        var notifiers: [any Notifier] = []
+    ) -> [(name: String, notifier: any Notifier)] {
+        var notifiers: [(name: String, notifier: any Notifier)] = []
         var counts: [String: Int] = [:]
         var names: Set<String> = []
         for notify in section.sections("notify") {
@@ -176,8 +179,8 @@ struct AlertingSection: Sendable {
                 continue
             }
             do throws(SectionError) {
-                notifiers.append(
-                    try PluginCatalog.notifier(notify, name: name, context: context))
+                let notifier = try PluginCatalog.notifier(notify, name: name, context: context)
+                notifiers.append((name, notifier))
             } catch {
                 diagnostics.append(error.diagnostic)
             }

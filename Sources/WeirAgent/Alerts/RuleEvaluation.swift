@@ -53,7 +53,11 @@ final class RuleEvaluation: Sendable {
 
     private let works: [Work]
     private let notifiers: [any Notifier]
-    private let mutes: AlertMutes
+    /// What nobody is told of.
+    let mutes: AlertMutes
+    /// The names of the notifiers.
+    let receivers: [String]
+    private let silenceFile: SilenceFile?
     private let resendDelay: Int64
     private let clock: any PipelineClock
     private let history: MetricsHistory
@@ -74,6 +78,9 @@ final class RuleEvaluation: Sendable {
         self.history = history
         notifiers = section.notifiers
         mutes = section.surroundings.mutes
+        receivers = section.receivers
+        silenceFile = SilenceFile(section.surroundings.stateFolder, registry, log)
+        silenceFile?.restore(mutes)
         resendDelay = section.resendDelay.milliseconds
         var surroundings = GroupEvaluator.Surroundings()
         surroundings.options = history.options
@@ -189,6 +196,25 @@ final class RuleEvaluation: Sendable {
         status.seconds = Double(clock.monotonicNanoseconds &- start) / 1e9
         let finished = status
         work.status.change { $0 = finished }
+    }
+
+    /// The alerts that fire, as somebody would be told of them now.
+    var firingNotices: [AlertNotice] {
+        let now = clock.now.millisecondsSince1970
+        return works.flatMap { work in
+            work.evaluator.withLock {
+                $0.evaluator.firingNotices(at: now, lease: 4 * max(work.interval, resendDelay))
+            }
+        }
+    }
+
+    /// Changes the silences, and writes them down.
+    func changeSilences<R>(at now: Int64, _ body: (inout Silences) -> R) -> R {
+        mutes.withSilences { silences in
+            let result = body(&silences)
+            silenceFile?.save(silences.all, at: now)
+            return result
+        }
     }
 
     /// The groups and how they are, in the order of their files.

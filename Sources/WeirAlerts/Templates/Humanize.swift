@@ -2,7 +2,7 @@ import WeirCore
 import WeirPromQL
 
 /// Numbers for people (Prometheus: template/template.go).
-enum Humanize {
+public enum Humanize {
     private static func four(_ value: Double) -> String {
         GoFormat.number(value, "g", precision: 4)
     }
@@ -42,7 +42,7 @@ enum Humanize {
     }
 
     /// Seconds in days, hours, minutes and seconds.
-    static func duration(_ value: Double) -> String {
+    public static func duration(_ value: Double) -> String {
         guard value.isFinite else { return four(value) }
         if value == 0 { return four(value) + "s" }
         if abs(value) < 1 {
