@@ -5,7 +5,7 @@ import WeirTesting
 @testable import WeirAlerts
 
 @Suite("Templates of notifications") struct NotificationTemplateTests {
-    private func text(_ template: String) throws -> String {
+    private func text(_ template: String, values: [String: String] = [:]) throws -> String {
         let entries = [
             Notification.Entry(
                 notice: notice(
@@ -20,7 +20,7 @@ import WeirTesting
             id: "", receiver: "hook", groupKey: #"{}:{alertname="A"}"#,
             groupLabels: [("alertname", "A")], reason: .someResolved, entries: entries,
             truncatedCount: 3)
-        return try NotificationTemplate(template).text(of: notification, "http://weir")
+        return try NotificationTemplate(template, values: values).text(of: notification, "http://weir")
     }
 
     @Test(
@@ -64,6 +64,36 @@ import WeirTesting
                 == #"["a","b"]11.5true"#)
         let whole = try text("{{ . | toJson }}")
         #expect(JSONValueReader.value(of: whole)?.object?["Status"]?.string == "firing")
+    }
+
+    /// A template of `alerts/templates/`, filled in.
+    private func shipped(_ name: String) throws -> Record {
+        let lines = SourceTree.lines(of: "alerts/templates/\(name).tmpl")
+        let template = lines.joined(separator: "\n")
+        let body = try text(template, values: ["routing_key": "key\""])
+        return try #require(JSONValueReader.value(of: body)?.object, "\(body)")
+    }
+
+    @Test("for chats and pagers are shipped, and make what those take")
+    func shippedOnes() throws {
+        let slack = try shipped("slack")
+        #expect(slack["text"]?.string == "[firing] A: 1 firing, 1 resolved")
+        let attachments = (slack["attachments"]?.array ?? []).compactMap(\.object)
+        #expect(attachments.map { $0["color"]?.string } == ["#d00000", "#2eb886"])
+        #expect(attachments.first?["text"]?.string == "say \"1\" <now>")
+        #expect(attachments.first?["fields"]?.array?.count == 3)
+        let teams = try shipped("msteams")
+        let card = teams["attachments"]?.array?.first?.object?["content"]?.object
+        #expect(card?["type"]?.string == "AdaptiveCard")
+        #expect(card?["body"]?.array?.count == 5)
+        let pager = try shipped("pagerduty")
+        #expect(pager["routing_key"]?.string == "key\"")
+        #expect(pager["event_action"]?.string == "trigger")
+        #expect(pager["dedup_key"]?.string == #"{}:{alertname="A"}"#)
+        let payload = pager["payload"]?.object
+        #expect(payload?["severity"]?.string == "error")
+        #expect(payload?["custom_details"]?.object?["alerts"]?.array?.count == 2)
+        #expect(pager["links"]?.array?.count == 1)
     }
 
     @Test(

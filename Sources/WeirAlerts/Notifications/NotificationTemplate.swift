@@ -3,12 +3,15 @@ import WeirPromQL
 /// A template of what a receiver is told, over the data that Alertmanager's templates have
 /// (prometheus.io/docs/alerting/latest/notifications): `.Receiver`, `.Status`, `.Alerts`, `.GroupLabels`,
 /// `.CommonLabels`, `.CommonAnnotations`, `.ExternalURL`; and `.GroupKey`, `.Reason`, `.TruncatedAlerts` of the
-/// webhook besides.
+/// webhook besides; `.Values` are the user's own.
 public struct NotificationTemplate: Sendable {
     private let template: Template
+    private let values: [String: String]
 
     /// Parses a template.
-    public init(_ text: String) throws(TemplateError) {
+    /// - Parameter values: Texts for `.Values`.
+    public init(_ text: String, values: [String: String] = [:]) throws(TemplateError) {
+        self.values = values
         template = try Template(
             text,
             functions: TemplateFunctions.names.union(TemplateFunctions.notificationNames))
@@ -27,7 +30,7 @@ public struct NotificationTemplate: Sendable {
             "CommonAnnotations": Self.value(notification.commonAnnotations),
             "ExternalURL": .string(externalURL), "GroupKey": .string(notification.groupKey),
             "Reason": .string(notification.reason.rawValue),
-            "TruncatedAlerts": .integer(notification.truncatedCount),
+            "TruncatedAlerts": .integer(notification.truncatedCount), "Values": .labels(values),
         ])
         let surroundings = TemplateSurroundings(now: 0, externalURL: externalURL) {
             _ throws(TemplateFailure) in

@@ -32,6 +32,10 @@ struct WebhookSettings: Sendable {
         static let bodyFile = Parameter.text(
             "body_template_file", default: "",
             "A template of the body, in place of Alertmanager's version 4.")
+        static let bodyValues = Parameter.map(
+            "body_template_values", default: [:],
+            "Texts for the template, such as `{\"routing_key\":\"…\"}`: `{{ .Values.routing_key }}`."
+        ).secret
         static let contentType = Parameter.text(
             "content_type", default: "application/json", "The type of the body.")
         static let headers = Parameter.map(
@@ -54,7 +58,7 @@ struct WebhookSettings: Sendable {
             AnyParameter(P.url), AnyParameter(P.groupBy), AnyParameter(P.groupWait),
             AnyParameter(P.groupInterval), AnyParameter(P.repeatInterval),
             AnyParameter(P.sendResolved), AnyParameter(P.maxAlerts), AnyParameter(P.matchers),
-            AnyParameter(P.bodyFile), AnyParameter(P.contentType), AnyParameter(P.headers),
+            AnyParameter(P.bodyFile), AnyParameter(P.bodyValues), AnyParameter(P.contentType), AnyParameter(P.headers),
             AnyParameter(P.secretFile), AnyParameter(P.signatureHeader),
             AnyParameter(P.queueLimit),
         ] + NotifierConnection.parameters,
@@ -119,7 +123,8 @@ struct WebhookSettings: Sendable {
                 help: "write the path of a template of at most 1 MiB")
         }
         do throws(TemplateError) {
-            return try NotificationTemplate(String(decoding: bytes, as: UTF8.self))
+            return try NotificationTemplate(
+                String(decoding: bytes, as: UTF8.self), values: section[P.bodyValues])
         } catch {
             throw SectionError(
                 section.location(of: P.bodyFile), "\(path):\(error)", help: "mend the template")
