@@ -45,6 +45,8 @@ let package = Package(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
             name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(
+            name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CIgzip"),
         .target(name: "CShims"),
@@ -90,7 +92,7 @@ let package = Package(
         + module(
             "WeirHost",
             dependencies: [
-                "CCurl", "CIgzip", "CShims", "CZlib", "WeirCore",
+                "CCurl", "CIgzip", "CShims", "CZlib", "CZstd", "WeirCore",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

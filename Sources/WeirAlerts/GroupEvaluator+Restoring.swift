@@ -200,7 +200,7 @@ extension GroupEvaluator {
 
 extension Expression {
     /// The longest range of samples that it looks at, in milliseconds, as far as it is written in numbers.
-    var longestRange: Int64 {
+    public var longestRange: Int64 {
         switch kind {
         case .number, .string, .vectorSelector: return 0
         case .parenthesis(let inner), .unary(_, let inner), .stepInvariant(let inner):

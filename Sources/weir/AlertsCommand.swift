@@ -88,7 +88,9 @@ struct AlertsCommand: ParsableCommand {
                 let known = $0.object?["labels"]?.object ?? Record()
                 return labels.fields.allSatisfy { known[$0.key] == $0.value }
             }?.object?["status"]?.object
-            for id in status?["silencedBy"]?.array ?? [] { print("  silenced by \(id.string ?? "")") }
+            for id in status?["silencedBy"]?.array ?? [] {
+                print("  silenced by \(id.string ?? "")")
+            }
             for id in status?["inhibitedBy"]?.array ?? [] {
                 print("  kept silent by the alert \(id.string ?? "")")
             }

@@ -10,7 +10,7 @@ struct Weir: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, CheckCommand.self, TestCommand.self, DocsCommand.self,
-            LogsCommand.self, QueryCommand.self, AlertsCommand.self,
+            LogsCommand.self, QueryCommand.self, AlertsCommand.self, ReplayCommand.self,
             DemoCommand.self,
         ],
         defaultSubcommand: nil)

@@ -31,7 +31,8 @@ import WeirTesting
         url = "http://127.0.0.1:\(try #require(weir.adminPort))"
     }
 
-    private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, text: String) {
+    private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, text: String)
+    {
         let process = try ChildProcess(program, arguments, log: mesh.folder.file("out"))
         let code = process.wait()
         let text = String(decoding: mesh.folder.contents(of: "out") ?? [], as: UTF8.self)

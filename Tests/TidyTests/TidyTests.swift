@@ -113,7 +113,8 @@ enum ImportTable {
         "WeirAlerts": config.union(["WeirPromQL"]),
         "WeirMetrics": ["WeirCore"],
         "WeirHost": [
-            "WeirCore", "CCurl", "CIgzip", "CShims", "CZlib", "Crypto", "NIOCore", "NIOHTTP1",
+            "WeirCore", "CCurl", "CIgzip", "CShims", "CZlib", "CZstd", "Crypto", "NIOCore",
+            "NIOHTTP1",
             "NIOPosix",
         ],
         "WeirParse": config.union(["CShims"]),

@@ -20,7 +20,8 @@ import WeirTesting
             id: "", receiver: "hook", groupKey: #"{}:{alertname="A"}"#,
             groupLabels: [("alertname", "A")], reason: .someResolved, entries: entries,
             truncatedCount: 3)
-        return try NotificationTemplate(template, values: values).text(of: notification, "http://weir")
+        return try NotificationTemplate(template, values: values).text(
+            of: notification, "http://weir")
     }
 
     @Test(

@@ -67,6 +67,10 @@ struct AlertingSection: Sendable {
     var resendDelay: Duration
     /// Whoever is told of alerts.
     var notifiers: [any Notifier]
+    /// How they group alerts, those that do.
+    var groupings: [NotificationGroups] { notifiers.compactMap(\.grouping) }
+    /// The alerts that keep others silent.
+    var inhibitions: [Inhibition]
     /// Their names.
     var receivers: [String]
     /// What notifiers have besides.
@@ -109,8 +113,10 @@ struct AlertingSection: Sendable {
         surroundings.externalURL = section[P.externalURL]
         surroundings.stateFolder =
             section[P.statePath].isEmpty ? stateFolder : section[P.statePath]
+        var inhibitions: [Inhibition] = []
         do throws(SectionError) {
-            surroundings.mutes.inhibit(by: try inhibitions(section))
+            inhibitions = try Self.inhibitions(section)
+            surroundings.mutes.inhibit(by: inhibitions)
         } catch {
             diagnostics.append(error.diagnostic)
         }
@@ -122,6 +128,7 @@ struct AlertingSection: Sendable {
             groups: groups, interval: max(section[P.interval], .seconds(1)),
             externalLabels: labels, externalURL: section[P.externalURL],
             resendDelay: section[P.resendDelay], notifiers: notifiers.map(\.notifier),
+            inhibitions: inhibitions,
             receivers: notifiers.map(\.name), surroundings: surroundings)
     }
 

@@ -115,7 +115,8 @@ struct AlertmanagerAPI: Sendable {
             return Self.refusal(400, error.message)
         }
         let now = now
-        let outcome = rules.changeSilences(at: now) { silences -> Result<String, Silences.Refusal> in
+        let outcome = rules.changeSilences(at: now) {
+            silences -> Result<String, Silences.Refusal> in
             do throws(Silences.Refusal) {
                 return .success(try silences.set(wanted, newID: Self.newID(), at: now))
             } catch {

@@ -22,6 +22,8 @@ public final class RemoteWriteSampler {
         public var sendsExemplars = true
         /// Whether native histograms are sent; without, nothing is sent of them.
         public var sendsNativeHistograms = true
+        /// Which metrics are sampled, by their names without `_bucket`, `_sum` and `_count`.
+        public var wants: @Sendable (String) -> Bool = { _ in true }
 
         /// Version 1, without external labels.
         public init() {}
@@ -36,13 +38,17 @@ public final class RemoteWriteSampler {
     private final class SampledGroup {
         let group: SeriesGroup
         let families: [RemoteFamily]
+        /// Which of the families are sampled.
+        let isWanted: [Bool]
         let plan: LabelPlan
         let sampleCount: Int
         var sent = SentSeries()
 
-        init(_ group: SeriesGroup, external: [Label]) {
+        init(_ group: SeriesGroup, _ options: Options) {
             self.group = group
-            let plan = LabelPlan(labelNames: group.declaration.labelNames, external: external)
+            let plan = LabelPlan(
+                labelNames: group.declaration.labelNames, external: options.externalLabels)
+            isWanted = group.declaration.families.map { options.wants($0.name) }
             self.plan = plan
             families = group.declaration.families.map {
                 RemoteFamily(
@@ -88,10 +94,10 @@ public final class RemoteWriteSampler {
         let former = groups
         groups = registry.shownGroups.map { group in
             former.first { $0.group === group }
-                ?? SampledGroup(group, external: options.externalLabels)
+                ?? SampledGroup(group, options)
         }
         let formerOwn = own
-        own = registry.families.withLock { $0 }
+        own = registry.families.withLock { $0.filter { options.wants($0.key) } }
         // A group in another's place may have the same series: their ends come first.
         for gone in former where !groups.contains(where: { $0 === gone }) { end(gone, take) }
         end(formerOwn, missingIn: own, take)
@@ -142,9 +148,12 @@ public final class RemoteWriteSampler {
             makeRoom(1, take)
             encoder.appendMetadata(of: ownFamily(name, family, first.kind, labelNames: []))
         }
-        for family in groups.flatMap(\.families) where isSent(family) {
-            makeRoom(1, take)
-            encoder.appendMetadata(of: family)
+        for group in groups {
+            for (family, isWanted) in zip(group.families, group.isWanted)
+            where isWanted && isSent(family) {
+                makeRoom(1, take)
+                encoder.appendMetadata(of: family)
+            }
         }
         flush(take)
     }
@@ -157,6 +166,7 @@ public final class RemoteWriteSampler {
     }
 
     private func sample(_ sampled: SampledGroup, _ take: (RemoteWriteRequest) -> Void) {
+        guard sampled.isWanted.contains(true) else { return }
         let (shards, places) = sampled.group.orderedPlaces()
         var former = sampled.takeSent()
         var next = 0
@@ -204,7 +214,8 @@ public final class RemoteWriteSampler {
         var present: UInt32 = 0
         var youngest = exemplarsAfter
         let limit = options.sendsExemplars ? exemplarsAfter : .max
-        for (index, family) in sampled.families.enumerated() where isSent(family) {
+        for (index, family) in sampled.families.enumerated()
+        where sampled.isWanted[index] && isSent(family) {
             SeriesGroup.showValues(
                 place, family: index, bucketCount: family.bucketCount, in: &series, tables)
             guard series.isPresent else { continue }

@@ -21,6 +21,9 @@ public final class AlertmanagerNotifier: Notifier {
 
     private let instances: [Instance]
 
+    /// None: Alertmanager groups.
+    public var grouping: NotificationGroups? { nil }
+
     /// A notifier as its section describes it.
     public init(_ section: Section, name: String, context: PluginContext) throws(SectionError) {
         let connection = try NotifierConnection(section)

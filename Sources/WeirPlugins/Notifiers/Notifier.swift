@@ -2,6 +2,8 @@ import WeirAlerts
 
 /// Tells somebody of alerts.
 public protocol Notifier: AnyObject, Sendable {
+    /// How alerts are grouped before they are told; `nil` where whoever is told does that.
+    var grouping: NotificationGroups? { get }
     /// Begins to send.
     func start()
     /// Takes notices, to be sent in their order; never waits.

@@ -43,6 +43,11 @@ public final class WebhookNotifier: Notifier {
     private let outgoing = Monitor(Outgoing())
     private let outbox: NotificationOutbox
 
+    /// Its groups, none of which there are yet.
+    public var grouping: NotificationGroups? {
+        NotificationGroups(receiver: name, settings.groups)
+    }
+
     /// A notifier as its section describes it.
     public init(_ section: Section, name: String, context: PluginContext) throws(SectionError) {
         self.name = name

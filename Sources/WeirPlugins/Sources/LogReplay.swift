@@ -4,7 +4,7 @@ import WeirHost
 import WeirParse
 import WeirPipeline
 
-/// Sends the lines of a log through a pipeline without following it: for tests of pipelines.
+/// Sends the lines of a log through a pipeline without following it: for tests of pipelines, and for old logs.
 public struct LogReplay {
     private static let blockByteLimit = 256 * 1024
 
@@ -43,14 +43,28 @@ public struct LogReplay {
             && !options.excludedPaths.contains { TailPattern($0, at: time, options).names(path) }
     }
 
+    /// Opens an old log, to be read by the times of its events.
+    /// - Parameters:
+    ///   - length: The length of the stretches that events come in, in milliseconds.
+    ///   - key: The field that tells the time, if the parser does not.
+    public func log(
+        _ path: String, stretch length: Int64, timeKey key: String?
+    ) throws(LogFileReader.Failure) -> TimedLog? {
+        guard let parser = try? ParserCatalog.parser(parse) else { return nil }
+        return try TimedLog(path, parser: parser, tag: tag(of: path), length: length, key: key)
+    }
+
+    private func tag(of path: String) -> String {
+        options.tag.replacing("*", with: path.split(separator: "/").joined(separator: "."))
+    }
+
     /// Sends all lines of a file, the last one also without its line end.
     /// - Returns: How many lines gave no event.
     public func send(
         _ file: InputFile, to sink: any EventSink, now: Timestamp
     ) throws(SectionError) -> Int {
         let parser = try ParserCatalog.parser(parse)
-        let tag = options.tag.replacing(
-            "*", with: file.path.split(separator: "/").joined(separator: "."))
+        let tag = tag(of: file.path)
         let batch = EventBatch(blockCapacity: Self.blockByteLimit)
         // Of its own for each file: filters count each place of an origin once.
         let origin = Array(file.path.utf8).withUnsafeBytes { Origin(hashing: $0) }
