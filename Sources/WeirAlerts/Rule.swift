@@ -10,6 +10,13 @@ public struct TemplateText: Sendable {
     public var template: Template
     /// Where it stands.
     public var location: SourceLocation
+    /// The part of the file that it is read from.
+    var source: YAMLNode
+
+    /// Where a place of the text stands in the file.
+    func location(of place: Template.Place) -> SourceLocation {
+        source.location(line: place.line, column: place.column)
+    }
 }
 
 /// One rule of a group.
@@ -43,8 +50,16 @@ public struct Rule: Sendable {
     public var labels: [(name: String, value: TemplateText)]
     /// Where it begins.
     public var location: SourceLocation
-    /// Where its expression stands.
-    public var expressionLocation: SourceLocation
+    /// The part of the file that its expression is read from.
+    var source: YAMLNode
+    /// Where `for` is written, if it is.
+    var holdLocation: SourceLocation?
+
+    /// Where a part of the expression stands in the file.
+    func location(of range: TextRange) -> SourceLocation {
+        let (line, column) = TextRange.position(of: range.start, in: query)
+        return source.location(line: line, column: column)
+    }
 
     /// How long an alert's expression must hold, in milliseconds.
     var holdDuration: Int64 {

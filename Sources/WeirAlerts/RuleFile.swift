@@ -4,8 +4,18 @@ import WeirPromQL
 /// Reads rules as users have them: plain rule files of Prometheus, and PrometheusRule resources
 /// (monitoring.coreos.com/v1), several documents and lists of resources included.
 public struct RuleFile: Sendable {
+    /// A PrometheusRule, as the operator sees it.
+    struct Resource: Sendable {
+        var name: String
+        /// The names of the labels by which the operator may select it.
+        var labels: [String]
+        var location: SourceLocation
+    }
+
     /// The groups in the order of the file.
     public private(set) var groups: [RuleGroup] = []
+    /// The PrometheusRules in the order of the file.
+    private(set) var resources: [Resource] = []
     /// What is wrong, and what somebody should know.
     public private(set) var diagnostics: [Diagnostic] = []
 
@@ -21,6 +31,17 @@ public struct RuleFile: Sendable {
             for document in documents where !document.isNull { read(document: document) }
         } catch {
             diagnostics += error.diagnostics
+        }
+    }
+
+    /// Whether a file among others is meant to have rules; one that cannot be read is.
+    public static func hasRules(_ bytes: [UInt8]) -> Bool {
+        guard let documents = try? YAMLReader.documents(bytes, file: "") else { return true }
+        return documents.contains { document in
+            document["groups"] != nil
+                || ([document] + (document["items"]?.elements ?? [])).contains {
+                    $0["kind"]?.text?.hasPrefix("PrometheusRule") ?? false
+                }
         }
     }
 
@@ -52,6 +73,12 @@ public struct RuleFile: Sendable {
                     "there is no PrometheusRule of version `\(version.text ?? "")`",
                     "write `apiVersion: monitoring.coreos.com/v1`")
             }
+            let metadata = document["metadata"]
+            resources.append(
+                Resource(
+                    name: metadata?["name"]?.text ?? "",
+                    labels: (metadata?["labels"]?.fields ?? []).compactMap(\.key.text),
+                    location: metadata?.location ?? document.location))
             guard let spec = document["spec"], spec.fields != nil else {
                 return note(
                     document.location, "the PrometheusRule has no `spec`",
@@ -206,7 +233,7 @@ public struct RuleFile: Sendable {
         }
         return Rule(
             kind: kind, name: name, expression: expression, query: query, labels: labels,
-            location: node.location, expressionLocation: expr.location)
+            location: node.location, source: expr, holdLocation: node["for"]?.location)
     }
 
     private mutating func expression(_ query: String, at node: YAMLNode) -> Expression? {
@@ -244,7 +271,11 @@ public struct RuleFile: Sendable {
             do throws(TemplateError) {
                 let template = isTemplate ? try Template(text) : Template(plain: text)
                 all.append(
-                    (name, TemplateText(text: text, template: template, location: value.location)))
+                    (
+                        name,
+                        TemplateText(
+                            text: text, template: template, location: value.location, source: value)
+                    ))
             } catch {
                 note(
                     value.location(line: error.line, column: error.column), error.message,

@@ -98,6 +98,46 @@ import WeirTesting
         #expect(output.contains("pipeline/weir.conf: sound"))
     }
 
+    @Test func `checks rules with their tests, a folder of them, and those of a configuration`()
+        throws
+    {
+        func group(_ rule: String) -> String { "groups: [{name: g, rules: [\(rule)]}]\n" }
+        folder.makeFolder("alerts")
+        folder.write(
+            group("{alert: Down, expr: 'rate(a_total[30s]) == 0', annotations: {runbook_url: /r}}"),
+            to: "alerts/a.yml")
+        folder.write("kind: Deployment\n", to: "alerts/other.yaml")
+        let alone = try weir("check", folder.file("alerts/a.yml"))
+        #expect(alone.code == 0)
+        #expect(alone.output.contains("a.yml:1:62: warning: R205: the range is shorter"))
+        #expect(alone.output.contains("help: write `rate(a_total[1m]) == 0`"))
+        #expect(alone.output.hasSuffix("a.yml: sound, 1 warning\n"))
+        #expect(try weir("check", "--strict", folder.file("alerts/a.yml")).code == 1)
+        let often = try weir("check", "--strict", "--interval", "5", folder.file("alerts/a.yml"))
+        #expect(often.code == 0)
+
+        let untested = try weir("check", folder.file("alerts"))
+        #expect(untested.output.contains("warning: R208: no unit test is about the alert `Down`"))
+        folder.write(
+            "tests: [{alert_rule_test: [{eval_time: 1m, alertname: Down}]}]\n",
+            to: "alerts/a_test.yml")
+        let tested = try weir("check", folder.file("alerts"))
+        #expect(tested.code == 0)
+        #expect(!tested.output.contains("R208") && !tested.output.contains("other.yaml"))
+        #expect(tested.output.contains("a.yml: sound, 1 warning\n"))
+        #expect(tested.output.hasSuffix("a_test.yml: sound\n"))
+
+        let alerting = "<alerting>\n  rule_files \(folder.file("alerts/a.yml"))\n</alerting>\n"
+        folder.write(
+            configuration("@type null") + "\n" + alerting, to: "rules.conf")
+        let named = try weir("check", folder.file("rules.conf"))
+        #expect(named.code == 0)
+        #expect(named.output.contains("a.yml:1:62: warning: R205"))
+        #expect(named.output.contains("rules.conf: sound, 1 warning"))
+        folder.makeFolder("empty")
+        #expect(try weir("check", folder.file("empty")).code == 2)
+    }
+
     // MARK: docs
 
     @Test func `documents every component with all of its parameters`() throws {

@@ -52,6 +52,9 @@ public struct RuleTestFile: Sendable {
     /// What is wrong with the file.
     public private(set) var diagnostics: [Diagnostic] = []
 
+    /// The alerts that the tests are about.
+    public var testedAlerts: Set<String> { Set(groups.flatMap(\.alerts).map(\.name)) }
+
     /// Reads a file.
     public init(_ bytes: [UInt8], file: String) {
         do throws(ConfigurationError) {
