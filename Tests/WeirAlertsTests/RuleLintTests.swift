@@ -258,6 +258,16 @@ import WeirTesting
         #expect(Self.remarks(id: "M152", on: mended).isEmpty)
     }
 
+    @Test(
+        "unless they have very many parts, and in little time if they have many",
+        .timeLimit(.minutes(1)),
+        arguments: [(140, true), (2_000, false)], ["+", "or", "and"])
+    func limits(_ length: (terms: Int, isTold: Bool), _ operation: String) {
+        let terms = Array(repeating: "a", count: length.terms).joined(separator: " \(operation) ")
+        let query = "\(terms) \(operation) rate(a_total[1s])"
+        #expect(Self.remarks(id: "R205", on: query).count == (length.isTold ? 1 : 0))
+    }
+
     @Test(.enabled(if: SharedCases.arePresent))
     func `whatever they say: some ten thousand real ones, each mended text is a query`() {
         var counts: [String: Int] = [:]

@@ -28,7 +28,15 @@ extension Expression {
     }
 
     /// Itself and all that it is made of, outermost first.
-    var all: [Expression] { [self] + parts.flatMap(\.all) }
+    var all: [Expression] {
+        var all: [Expression] = []
+        var ahead = [self]
+        while let next = ahead.popLast() {
+            all.append(next)
+            ahead += next.parts.reversed()
+        }
+        return all
+    }
 
     /// The selector, if it is one, with or without a window.
     var selector: VectorSelector? {

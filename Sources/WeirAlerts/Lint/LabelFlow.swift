@@ -64,7 +64,9 @@ enum LabelFlow: Equatable {
         }
         switch binary.operation {
         case .and, .unless: return of(binary.left)
-        case .or: return of(binary.left) == of(binary.right) ? of(binary.left) : .open
+        case .or:
+            let left = of(binary.left)
+            return left == of(binary.right) ? left : .open
         default: break
         }
         guard let matching = binary.matching else { return of(binary.left) }

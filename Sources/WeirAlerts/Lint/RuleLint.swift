@@ -28,8 +28,8 @@ public struct RuleLint: Sendable {
         }
     }
 
-    /// Longer queries are not looked at: checks compare each part of one with the others.
-    static let queryByteLimit = 16 * 1_024
+    /// Queries of more parts are not looked at: checks compare each part of one with the others.
+    static let partLimit = 300
 
     /// All checks, in the order of the documentation.
     static let checks: [any RuleCheck] = [
@@ -60,15 +60,16 @@ public struct RuleLint: Sendable {
     public func diagnostics() -> [[Diagnostic]] { files.map { remarks(on: $0) } }
 
     private func remarks(on file: RuleFile) -> [Diagnostic] {
+        let rules = file.groups.flatMap { group in
+            group.rules.filter { $0.expression.all.count <= Self.partLimit }.map {
+                LintedRule(rule: $0, group: group, surroundings: surroundings)
+            }
+        }
         var remarks: [Diagnostic] = []
         for check in Self.checks {
-            var findings = file.resources.flatMap { check.findings(in: $0) }
-            for group in file.groups {
-                for rule in group.rules where rule.query.utf8.count <= Self.queryByteLimit {
-                    findings += check.findings(
-                        in: LintedRule(rule: rule, group: group, surroundings: surroundings))
-                }
-            }
+            let findings =
+                file.resources.flatMap { check.findings(in: $0) }
+                + rules.flatMap { check.findings(in: $0) }
             remarks += findings.map {
                 Diagnostic(
                     .warning, at: $0.location, "\(check.id): \($0.message)", help: $0.help)
