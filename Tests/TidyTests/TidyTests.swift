@@ -113,7 +113,7 @@ enum ImportTable {
         "WeirAlerts": config.union(["WeirPromQL"]),
         "WeirMetrics": ["WeirCore"],
         "WeirHost": [
-            "WeirCore", "CCurl", "CIgzip", "CShims", "CZlib", "CZstd", "Crypto", "NIOCore",
+            "WeirCore", "CCurl", "CIgzip", "COpenSSL", "CShims", "CZlib", "CZstd", "NIOCore",
             "NIOHTTP1",
             "NIOPosix",
         ],

@@ -146,7 +146,8 @@ public final class WebhookNotifier: Notifier {
         while let notification = next() {
             var headers = settings.headers + ["Weir-Notification-Id: \(notification.id)"]
             if let (header, signature) = settings.signature {
-                headers.append("\(header): sha256=\(signature.text(of: notification.body))")
+                let text = signature.text(of: notification.body) ?? "none"
+                headers.append("\(header): sha256=\(text)")
             }
             let problem = notification.body.withUnsafeBytes {
                 connection.post($0, to: settings.url, headers: headers, client)
