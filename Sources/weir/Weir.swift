@@ -11,6 +11,7 @@ struct Weir: ParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, TestCommand.self, DocsCommand.self,
             LogsCommand.self, QueryCommand.self, AlertsCommand.self, ReplayCommand.self,
+            SLOCommand.self,
             DemoCommand.self,
         ],
         defaultSubcommand: nil)

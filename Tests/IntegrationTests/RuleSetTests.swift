@@ -78,6 +78,38 @@ import WeirTesting
     }
 
     @Test(
+        "can be written for an objective, and promtool agrees",
+        .enabled(if: TestPrograms.promtool != nil, "needs `make deps-test`"),
+        arguments: [[], ["--latency", "250ms", "--namespace", "default"]])
+    func objective(_ more: [String]) throws {
+        let promtool = try #require(TestPrograms.promtool)
+        let scratch = try ScratchFolder()
+        func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, text: String) {
+            let process = try ChildProcess(program, arguments, log: scratch.file("out"))
+            let code = process.wait()
+            return (code, String(decoding: scratch.contents(of: "out") ?? [], as: UTF8.self))
+        }
+        let written = try run(
+            TestPrograms.weir,
+            ["slo", "--objective", "99.9", "--service", "shop", "-o", scratch.file("slo")] + more)
+        #expect(written.code == 0, "\(written.text)")
+        let name = more.isEmpty ? "slo-shop-availability" : "slo-shop-latency"
+        let tested = try run(TestPrograms.weir, ["test", scratch.file("slo/tests/\(name).yaml")])
+        #expect(tested.code == 0, "\(tested.text)")
+        #expect(try run(TestPrograms.weir, ["check", scratch.file("slo/\(name).yaml")]).code == 0)
+        let lines = try text(scratch.file("slo/\(name).yaml")).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        let spec = lines.drop { $0 != "spec:" }.dropFirst().map { String($0.dropFirst(2)) }
+        scratch.write(spec.joined(separator: "\n"), to: "slo/\(name).yaml")
+        let judged = try run(promtool, ["test", "rules", scratch.file("slo/tests/\(name).yaml")])
+        #expect(judged.code == 0, "\(judged.text)")
+        #expect(try run(promtool, ["check", "rules", scratch.file("slo/\(name).yaml")]).code == 0)
+        let refused = try run(
+            TestPrograms.weir, ["slo", "--objective", "100", "--service", "s", "-o", "x"])
+        #expect(refused.code == 1)
+    }
+
+    @Test(
         "are judged by promtool as by Weir",
         .enabled(if: TestPrograms.promtool != nil, "needs `make deps-test`"))
     func promtool() throws {
