@@ -131,6 +131,19 @@ public final class Agent: Sendable {
         }
     }
 
+    /// The metrics that the parts of a sound configuration count in.
+    static func metricNames(
+        of configuration: PipelineConfiguration, files: any ConfigFiles
+    ) -> Set<String>? {
+        let registry = Registry()
+        let agent = try? Agent(
+            configuration, registry: registry, files: files,
+            logger: Logger(label: "weir") { _ in SwiftLogNoOpLogHandler() })
+        guard let agent else { return nil }
+        agent.series.activate()
+        return registry.metricNames
+    }
+
     // MARK: Life
 
     /// Starts the outputs, then the sources.

@@ -68,6 +68,12 @@ public final class Registry: Sendable {
     /// The groups that are shown.
     public var shownGroups: [SeriesGroup] { shown.withLock { $0.groups } }
 
+    /// The names of all metrics that are shown, those of groups without label sets too.
+    public var metricNames: Set<String> {
+        families.withLock { Set($0.keys) }.union(
+            shownGroups.flatMap { $0.declaration.families.map(\.name) })
+    }
+
     /// Shows these groups and no others.
     func show(_ next: Shown) { shown.withLock { $0 = next } }
 

@@ -87,6 +87,7 @@ struct CheckCommand: ParsableCommand {
         var surroundings = surroundings
         surroundings.evaluationInterval = rules.interval
         surroundings.scrapeInterval = rules.interval
+        surroundings.metrics = rules.metrics
         return diagnostics + RuleLint(rules.files, in: surroundings).diagnostics().joined()
     }
 

@@ -133,7 +133,12 @@ import WeirTesting
         let named = try weir("check", folder.file("rules.conf"))
         #expect(named.code == 0)
         #expect(named.output.contains("a.yml:1:62: warning: R205"))
-        #expect(named.output.contains("rules.conf: sound, 1 warning"))
+        #expect(named.output.contains("a.yml:1:54: warning: R201: nothing makes `a_total`"))
+        #expect(named.output.contains("rules.conf: sound, 2 warnings"))
+        let scraping = "<source>\n  @type prometheus_scrape\n  targets localhost:1\n</source>\n"
+        folder.write(
+            configuration("@type null") + "\n" + alerting + scraping, to: "scraping.conf")
+        #expect(try !weir("check", folder.file("scraping.conf")).output.contains("R201"))
         folder.makeFolder("empty")
         #expect(try weir("check", folder.file("empty")).code == 2)
     }

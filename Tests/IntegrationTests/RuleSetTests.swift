@@ -2,8 +2,11 @@ import Testing
 import WeirAlerts
 import WeirCore
 import WeirHost
+import WeirMetrics
 import WeirPromQL
 import WeirTesting
+
+@testable import WeirAgent
 
 /// The rules that are shipped in `alerts/`.
 @Suite("The rules of alerts/") struct RuleSetTests {
@@ -31,14 +34,9 @@ import WeirTesting
         #expect(tests.diagnostics.isEmpty, "\(tests.diagnostics)")
         let outcomes = RuleTestRun(tests, rules: groups).outcomes()
         for problem in outcomes.flatMap(\.problems) { Issue.record("\(problem)") }
-        // By the text of the tests: each rule has one of either kind.
-        let written = try text("\(Self.folder)/tests/\(name)")
-        let checks = written.components(separatedBy: "  - eval_time:").dropFirst()
         for rule in groups.flatMap(\.rules) where !rule.isRecord {
-            let own = checks.filter { $0.contains("alertname: \(rule.name)\n") }
-            let isSilent = own.contains { $0.contains("exp_alerts: []") }
-            let fires = own.contains { $0.contains("exp_labels:") }
-            #expect(isSilent && fires, "\(rule.name) has no test of either kind")
+            let counts = tests.expectations.filter { $0.alert == rule.name }.map(\.count)
+            #expect(counts.contains(0) && counts.contains { $0 > 0 }, "\(rule.name)")
         }
     }
 
@@ -67,11 +65,15 @@ import WeirTesting
             "istio_request_duration_milliseconds_count",
         ]
         let sources = SourceTree.files(under: "Sources").flatMap { SourceTree.lines(of: $0) }
+            .joined().filter { !$0.isWhitespace }
         for rule in try groups(name).flatMap(\.rules) {
             for selector in rule.expression.selectors {
                 let metric = try #require(selector.first { $0.name == "__name__" }?.value)
                 let isKnown =
-                    istio.contains(metric) || sources.contains { $0.contains("\"\(metric)\"") }
+                    istio.contains(metric)
+                    || ["MetricDescription", "counter", "gauge"].contains {
+                        sources.contains("\($0)(\"\(metric)\"")
+                    }
                 #expect(isKnown, "\(metric) of \(rule.name)")
             }
         }
@@ -133,10 +135,103 @@ import WeirTesting
             #expect(test.wait() == 0, "\(name): \(out)")
         }
     }
-}
 
-extension String {
-    fileprivate func components(separatedBy mark: String) -> [String] {
-        split(separator: mark, omittingEmptySubsequences: false).map(String.init)
+    /// Samples of all that the rules read, over two hours to now, a minute apart.
+    private func samples(_ random: inout SeededGenerator, until end: Int64) -> WriteRequest {
+        var request = WriteRequest()
+        func counter(_ most: Int) -> [(time: Int64, value: Double)] {
+            var value = 0.0
+            return (0...120).map { minute in
+                value += Double(Int.random(in: 0...max(most, 1), using: &random))
+                return ((end - Int64(120 - minute) * 60) * 1_000, value)
+            }
+        }
+        for service in ["shop", "cart"] {
+            for (code, flags, most) in [
+                ("200", "-", 900), ("503", "UO", 40), ("503", "UH", 9), ("503", "UF,URX", 20),
+                ("404", "NR", 3), ("403", "-", 20), ("0", "DC", 5),
+            ] {
+                for reporter in ["source", "destination"] {
+                    request.append(
+                        "istio_requests_total",
+                        [
+                            ("destination_service_name", service), ("reporter", reporter),
+                            ("destination_service_namespace", "default"), ("response_code", code),
+                            ("response_flags", flags), ("source_workload", "web"),
+                            (
+                                "connection_security_policy",
+                                service == "shop" ? "none" : "mutual_tls"
+                            ),
+                        ], counter(most))
+                }
+            }
+            let all = counter(800)
+            for (bound, share) in [("100", 0.5), ("1000", 0.98), ("2500", 0.999), ("+Inf", 1)] {
+                request.append(
+                    "istio_request_duration_milliseconds_bucket",
+                    [
+                        ("destination_service_name", service), ("reporter", "source"),
+                        ("destination_service_namespace", "default"), ("le", bound),
+                    ], all.map { ($0.time, ($0.value * share).rounded()) })
+            }
+            request.append(
+                "istio_request_duration_milliseconds_count",
+                [
+                    ("destination_service_name", service), ("reporter", "source"),
+                    ("destination_service_namespace", "default"),
+                ], all)
+        }
+        for name in Self.ownMetrics {
+            request.append(
+                name, [("instance", "node"), ("output", "es"), ("notifier", "hook")], counter(3))
+        }
+        return request
+    }
+
+    private static let ownMetrics = [
+        "weir_tail_lost_bytes_total", "weir_dead_letter_lost_events_total",
+        "weir_tail_file_lag_seconds", "weir_parse_failures_total", "weir_tail_lines_total",
+        "weir_rule_evaluation_failures_total", "weir_rule_group_missed_evaluations_total",
+        "weir_notifications_waiting", "weir_reloads_refused_total", "weir_output_retries_total",
+        "weir_output_delivered_events_total", "weir_output_dropped_events_total",
+        "weir_output_refused_events_total", "weir_notifications_dropped_total",
+        "weir_notices_dropped_total",
+    ]
+
+    @Test(
+        "find over the same samples what they find in a real Prometheus",
+        .enabled(if: TestPrograms.prometheus != nil, "needs `make deps-test`"))
+    func answers() throws {
+        var random = SeededGenerator(announcing: "alerts/ against Prometheus")
+        let program = try #require(TestPrograms.prometheus)
+        let started = try RunningPrometheus(
+            program, config: "global: {}\n", try ScratchFolder(),
+            options: ["--web.enable-remote-write-receiver"])
+        let prometheus = try #require(started)
+        let history = MetricsHistory(Registry(), MetricsHistory.Options(), clock: SystemClock())
+        let end = SystemClock().now.seconds / 60 * 60
+        let body = samples(&random, until: end).compressed()
+        #expect(prometheus.write(body) == 204)
+        let report = try #require(body.withUnsafeBytes { SampleFeed(history.store).take($0) })
+        #expect(report.isWhole && report.refusedSeries == 0 && report.taken > 4_000)
+        let api = QueryAPI(history: history, clock: SystemClock())
+        let level = try ServiceLevel(objective: "99.9", service: "shop")
+        let objective = RuleFile(Array(level.rules.utf8), file: "slo").groups
+        let rules = try Self.names(in: Self.folder).flatMap { try groups($0) } + objective
+        var found = 0
+        for rule in rules.flatMap(\.rules) {
+            for time in [end, end - 600, end - 3_000] {
+                let query = "time=\(time)&query=\(rule.query.asQueryPart)"
+                let wanted = prometheus.api.answer("query?\(query)")
+                let request = HTTPServer.Request(
+                    method: "GET", path: "/api/v1/query", query: query, headers: [], body: [])
+                let answer = JSONValueReader.value(of: api.answer(request)?.text ?? "")?.object
+                let difference = QueryAnswers.difference(wanted, answer)
+                #expect(difference == nil, "\(rule.name) at \(time): \(difference ?? "")")
+                let result = wanted?["data"]?.object?["result"]?.array
+                found += result?.count ?? 0
+            }
+        }
+        #expect(found > 50, "the comparison is of something")
     }
 }

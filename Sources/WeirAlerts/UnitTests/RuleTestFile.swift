@@ -55,6 +55,11 @@ public struct RuleTestFile: Sendable {
     /// The alerts that the tests are about.
     public var testedAlerts: Set<String> { Set(groups.flatMap(\.alerts).map(\.name)) }
 
+    /// What the tests expect of alerts: a name, and how many of it are to fire at some time.
+    public var expectations: [(alert: String, count: Int)] {
+        groups.flatMap(\.alerts).map { ($0.name, $0.alerts.count) }
+    }
+
     /// Reads a file.
     public init(_ bytes: [UInt8], file: String) {
         do throws(ConfigurationError) {
