@@ -124,6 +124,7 @@ struct PromtoolRuleTests {
         "{{ slice \"abcdef\" 1 3 }}",
         "{{ print 1 2 \"a\" \"b\" 3 }}", "{{ println \"a\" 1 }}", "{{ html \"<a>&\" }}",
         "{{ urlquery \"a b/c?\" }}",
+        "{{ js \"it's <b> & \\\"q\\\" \\\\ =\\n\\u00e9\\u200b\\u2028\\u00a0\\t\" 1 }}",
         "{{ and 1 0 2 }} {{ or 0 \"\" 3 }} {{ not 0 }}",
         "{{ eq 1 2 1 }} {{ ne \"a\" \"b\" }} {{ lt 1.5 2.5 }} {{ le 2 2 }} {{ gt \"b\" \"a\" }} {{ ge 1 2 }}",
         "{{ printf \"%d %5d %-5d| %05d %+d %x %X %o %b %c\" 42 42 42 42 42 255 255 8 5 65 }}",

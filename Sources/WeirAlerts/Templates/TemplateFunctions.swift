@@ -44,7 +44,7 @@ struct TemplateFunctions {
         case "index": return try Self.index(arguments)
         case "slice": return try Self.slice(arguments)
         case "html": return .string(Self.escaped(Self.printed(arguments)))
-        case "js": return .string(Self.printed(arguments))
+        case "js": return .string(Self.escapedForScript(Self.printed(arguments)))
         case "urlquery", "urlQueryEscape": return .string(Self.queryPart(Self.printed(arguments)))
         case "call": throw TemplateFailure("there is no value that can be called")
         case "args":
@@ -185,6 +185,22 @@ struct TemplateFunctions {
     private static func escaped(_ text: String) -> String {
         text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
             .replacing("\"", with: "&#34;").replacing("'", with: "&#39;")
+    }
+
+    /// A text as a part of a string in JavaScript, as Go escapes it.
+    private static func escapedForScript(_ text: String) -> String {
+        text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\\": return "\\\\"
+            case "'": return "\\'"
+            case "\"": return "\\\""
+            case "<", ">", "&", "=": break
+            case _ where scalar.value >= 0x20 && scalar.isPrinted: return String(scalar)
+            default: break
+            }
+            let digits = String(scalar.value, radix: 16, uppercase: true)
+            return "\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        }.joined()
     }
 
     /// A text as a part of an address's query, as Go escapes it.
@@ -353,5 +369,18 @@ struct TemplateFunctions {
                 !(character.isLetter || character.isNumber || character == "_" || character == "'")
         }
         return out
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether Go prints it: letters, marks, numbers, punctuation, symbols and the blank.
+    fileprivate var isPrinted: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+            .paragraphSeparator:
+            false
+        case .spaceSeparator: self == " "
+        default: true
+        }
     }
 }
