@@ -77,8 +77,8 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "CShims", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics", "WeirParse",
-                "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
+                "CShims", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
+                "WeirParse", "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
             ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])

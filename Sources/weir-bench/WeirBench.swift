@@ -20,6 +20,7 @@ enum WeirBench {
         case "series": try series()
         case "queries": try QueryRows.run()
         case "rules": try RuleRows.run { print($0, $1, separator: ": ") }
+        case "replay": try ReplayRows.run { print($0, $1, separator: ": ") }
         case "road", nil:
             if arguments.isEmpty {
                 Stages().run()
@@ -37,11 +38,12 @@ enum WeirBench {
         try SeriesRows().run { FormerFigures.printRow($0, $1) }
         try SeriesRows().runRemoteWrite { FormerFigures.printRow($0, $1) }
         try RuleRows.run { FormerFigures.printRow($0, $1) }
+        try ReplayRows.run { FormerFigures.printRow($0, $1) }
     }
 
     private static func usage() {
         print(
-            "weir-bench [stages | series | rules | queries | road [LINES] | generate LINES json|text]"
+            "weir-bench [stages | series | rules | replay | queries | road [LINES] | generate LINES json|text]"
         )
     }
 }
