@@ -99,6 +99,45 @@ struct PromtoolRuleTests {
         }
     }
 
+    @Test(
+        "of the guide's rule, which runs as it stands", .enabled(if: SharedCases.arePresent))
+    func guide() throws {
+        let bytes = try #require(SharedCases.bytes("corpus/guide/21-prometheusrule.yaml"))
+        let resource = RuleFile(bytes, file: "21-prometheusrule.yaml")
+        #expect(resource.diagnostics.isEmpty && resource.groups.count == 1)
+        let lines = String(decoding: bytes, as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        let spec = lines.drop { $0 != "spec:" }.dropFirst().map { String($0.dropFirst(2)) }
+        let test = """
+            rule_files: [guide.yml]
+            evaluation_interval: 1m
+            tests:
+            - interval: 1m
+              input_series:
+              - {series: 'istio_requests_total{destination_service="shop",response_code="200"}', values: '0+900x20'}
+              - {series: 'istio_requests_total{destination_service="shop",response_code="503"}', values: '0+1x20'}
+              alert_rule_test:
+              - {eval_time: 5m, alertname: HighErrorRate, exp_alerts: []}
+              - eval_time: 12m
+                alertname: HighErrorRate
+                exp_alerts:
+                - exp_labels: {severity: warning, destination_service: shop, response_code: "503"}
+                  exp_annotations:
+                    summary: High error rate for shop
+                    description: 1% of requests to shop are failing
+            """
+        let outcomes = RuleTestRun(
+            RuleTestFile(Array(test.utf8), file: "t"), rules: resource.groups
+        ).outcomes()
+        #expect(outcomes.flatMap(\.problems).isEmpty, "\(outcomes.flatMap(\.problems))")
+        // One of 901 requests fails, and the alert says that all do: Prometheus agrees.
+        let rules = [("guide.yml", spec.joined(separator: "\n"))]
+        let same = try verdicts(test, rules)
+        #expect(same.weir && same.promtool, "\(same.output)")
+        let wrong = try verdicts(test.replacing("1% of", with: "0.1% of"), rules)
+        #expect(!wrong.weir && !wrong.promtool)
+    }
+
     /// Templates over `$value` and `$labels`, each with a text of its own.
     private static let templates = [
         "{{ $value }}", "{{ .Value }}", "{{ $labels.job }}", "{{ .Labels.instance }}",
