@@ -7,7 +7,7 @@ import WeirTesting
 
 /// Real parts from the request to the receiver: Envoy, Weir, Prometheus, Alertmanager.
 @Suite(
-    "Alerts of a real Envoy", .serialized, .timeLimit(.minutes(4)),
+    "Alerts of a real Envoy", .serialized,
     .enabled(
         if: TestPrograms.envoy != nil && TestPrograms.alertmanager != nil
             && TestPrograms.prometheus != nil, "needs `make deps-test`"))

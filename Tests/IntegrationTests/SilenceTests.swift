@@ -5,7 +5,7 @@ import WeirHost
 import WeirTesting
 
 /// Silences of a running agent, by the command line, by Alertmanager's own tool, and over a restart.
-@Suite("Silences of an agent", .serialized, .timeLimit(.minutes(3))) struct SilenceTests {
+@Suite("Silences of an agent", .serialized) struct SilenceTests {
     private let receiver: WebhookStandIn
     private let mesh: AlertingMesh
     private let weir: RunningWeir

@@ -6,8 +6,7 @@ import WeirMetrics
 import WeirTesting
 
 /// Alerts of a running agent, told by webhooks: in seconds, and once, whatever happens to the process.
-@Suite("Alerts that are told by webhooks", .serialized, .timeLimit(.minutes(5))) struct WebhookTests
-{
+@Suite("Alerts that are told by webhooks", .serialized) struct WebhookTests {
     private let receiver: WebhookStandIn
 
     init() throws { receiver = try WebhookStandIn() }

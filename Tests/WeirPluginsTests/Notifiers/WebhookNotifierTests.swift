@@ -75,7 +75,7 @@ private final class WebhookRig {
     }
 }
 
-@Suite("Webhooks", .serialized, .timeLimit(.minutes(2))) struct WebhookNotifierTests {
+@Suite("Webhooks", .serialized) struct WebhookNotifierTests {
     private func names(_ requests: [WebhookStandIn.Request]) -> [String] {
         requests.map { request in
             let labels = request.json["commonLabels"]?.object
