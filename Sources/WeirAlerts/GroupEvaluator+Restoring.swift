@@ -50,13 +50,8 @@ extension GroupEvaluator {
     }
 
     private static func append(_ alert: Alert, to payload: inout ByteBuffer) {
-        for pairs in [alert.labels, alert.annotations] {
-            payload.append(varint: UInt64(pairs.count))
-            for pair in pairs {
-                payload.append(text: pair.name)
-                payload.append(text: pair.value)
-            }
-        }
+        payload.append(pairs: alert.labels)
+        payload.append(pairs: alert.annotations)
         payload.append(word: alert.value.bitPattern)
         payload.append(text: alert.state.rawValue)
         payload.append(word: UInt64(bitPattern: alert.activeAt))
@@ -98,8 +93,8 @@ extension GroupEvaluator {
     }
 
     private static func alert(_ cursor: inout ByteCursor) throws(ByteCursor.Broken) -> Alert {
-        let labels = try pairs(&cursor)
-        let annotations = try pairs(&cursor)
+        let labels = try cursor.pairs()
+        let annotations = try cursor.pairs()
         let value = Double(bitPattern: try cursor.word())
         guard let state = Alert.State(rawValue: try cursor.text()) else {
             throw ByteCursor.Broken()
@@ -117,16 +112,6 @@ extension GroupEvaluator {
     private static func time(_ cursor: inout ByteCursor) throws(ByteCursor.Broken) -> Int64? {
         let time = Int64(bitPattern: try cursor.word())
         return time == .min ? nil : time
-    }
-
-    private static func pairs(
-        _ cursor: inout ByteCursor
-    ) throws(ByteCursor.Broken) -> [(name: String, value: String)] {
-        var pairs: [(name: String, value: String)] = []
-        for _ in 0..<(try cursor.count(ofAtLeast: 2)) {
-            pairs.append((try cursor.text(), try cursor.text()))
-        }
-        return pairs
     }
 
     // MARK: Going on

@@ -140,7 +140,7 @@ public struct NotificationJournal: Sendable {
     // MARK: Groups
 
     private static func append(_ group: NotificationGroups.Group, to payload: inout ByteBuffer) {
-        append(group.labels, to: &payload)
+        payload.append(pairs: group.labels)
         payload.append(word: UInt64(bitPattern: group.due ?? .max))
         payload.append(byte: group.told == nil ? 0 : 1)
         if let told = group.told {
@@ -152,8 +152,8 @@ public struct NotificationJournal: Sendable {
         }
         payload.append(varint: UInt64(group.alerts.count))
         for notice in group.alerts.values {
-            append(notice.labels, to: &payload)
-            append(notice.annotations, to: &payload)
+            payload.append(pairs: notice.labels)
+            payload.append(pairs: notice.annotations)
             payload.append(word: UInt64(bitPattern: notice.startsAt))
             payload.append(word: UInt64(bitPattern: notice.endsAt))
             payload.append(byte: notice.isResolved ? 1 : 0)
@@ -161,20 +161,10 @@ public struct NotificationJournal: Sendable {
         }
     }
 
-    private static func append(
-        _ pairs: [(name: String, value: String)], to payload: inout ByteBuffer
-    ) {
-        payload.append(varint: UInt64(pairs.count))
-        for pair in pairs {
-            payload.append(text: pair.name)
-            payload.append(text: pair.value)
-        }
-    }
-
     private static func group(
         _ cursor: inout ByteCursor
     ) throws(ByteCursor.Broken) -> NotificationGroups.Group {
-        var group = NotificationGroups.Group(labels: try pairs(&cursor))
+        var group = NotificationGroups.Group(labels: try cursor.pairs())
         let due = Int64(bitPattern: try cursor.word())
         group.due = due == .max ? nil : due
         if try cursor.byte() == 1 {
@@ -185,7 +175,7 @@ public struct NotificationJournal: Sendable {
         }
         for _ in 0..<(try cursor.count(ofAtLeast: 20)) {
             let notice = AlertNotice(
-                labels: try pairs(&cursor), annotations: try pairs(&cursor),
+                labels: try cursor.pairs(), annotations: try cursor.pairs(),
                 startsAt: Int64(bitPattern: try cursor.word()),
                 endsAt: Int64(bitPattern: try cursor.word()), isResolved: try cursor.byte() == 1,
                 generatorURL: try cursor.text())
@@ -200,15 +190,5 @@ public struct NotificationJournal: Sendable {
         var set: Set<UInt64> = []
         for _ in 0..<(try cursor.count(ofAtLeast: 8)) { set.insert(try cursor.word()) }
         return set
-    }
-
-    private static func pairs(
-        _ cursor: inout ByteCursor
-    ) throws(ByteCursor.Broken) -> [(name: String, value: String)] {
-        var pairs: [(name: String, value: String)] = []
-        for _ in 0..<(try cursor.count(ofAtLeast: 2)) {
-            pairs.append((try cursor.text(), try cursor.text()))
-        }
-        return pairs
     }
 }
