@@ -123,6 +123,11 @@ public final class AgentProcess {
     /// What evaluates the rules of a configuration, if there are any.
     private func ruleEvaluation(_ agent: Agent, former: RuleEvaluation?) -> RuleEvaluation? {
         guard let section = agent.alerting, let history else { return nil }
+        if section.surroundings.stateFolder == nil {
+            logger.warning(
+                "alerts, notifications and silences will not survive a restart: write `state_path` in `<alerting>`"
+            )
+        }
         let reports = AgentReports(logger)
         return RuleEvaluation(
             section, history, registry, clock: SystemClock(), former: former

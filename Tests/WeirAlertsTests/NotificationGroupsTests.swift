@@ -304,6 +304,13 @@ func notice(
                 #""startsAt":"1970-01-01T00:00:01.5Z","endsAt":"1970-01-01T00:00:02Z""#))
     }
 
+    @Test(
+        "shows times that no year has as the nearest that there are", arguments: [Int64.min, .max])
+    func extremes(_ time: Int64) {
+        #expect(
+            ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"].contains(GoJSON.time(time)))
+    }
+
     @Test("has the alerts by job, instance and labels; who has none of them stands last")
     func order() {
         let alerts = [

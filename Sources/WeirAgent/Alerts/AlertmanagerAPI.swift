@@ -9,8 +9,16 @@ import WeirPlugins
 struct AlertmanagerAPI: Sendable {
     private static let prefix = "/api/v2/"
 
-    let rules: RuleEvaluation
-    let clock: any PipelineClock
+    private let rules: RuleEvaluation
+    private let clock: any PipelineClock
+    private let startedAt: Timestamp
+
+    /// - Parameter clock: Its time now counts as that of the start.
+    init(rules: RuleEvaluation, clock: any PipelineClock) {
+        self.rules = rules
+        self.clock = clock
+        startedAt = clock.now
+    }
 
     private var now: Int64 { clock.now.millisecondsSince1970 }
 
@@ -165,7 +173,8 @@ struct AlertmanagerAPI: Sendable {
         .object([
             "cluster": .object(["peers": .array([]), "status": .string("disabled")]),
             "config": .object(["original": .string("")]),
-            "uptime": .string("1970-01-01T00:00:00.000Z"),
+            "uptime": .string(
+                TimeFormat.text(of: startedAt, format: "%Y-%m-%dT%H:%M:%S.000Z", zone: .utc)),
             "versionInfo": .object([
                 "branch": .string(""), "buildDate": .string(""), "buildUser": .string(""),
                 "goVersion": .string(""), "revision": .string(""), "version": .string("weir"),

@@ -47,8 +47,9 @@ enum GoJSON {
         return text + "Z"
     }
 
-    /// A time in RFC 3339 with three decimals.
-    static func time(_ milliseconds: Int64) -> String {
+    /// A time in RFC 3339 with three decimals; those beyond the years 1 and 9999 are shown as their ends.
+    static func time(_ time: Int64) -> String {
+        let milliseconds = min(max(time, -62_135_596_800_000), 253_402_300_799_999)
         let rest = ((milliseconds % 1_000) + 1_000) % 1_000
         let date = TimeFormat.text(
             of: Timestamp(seconds: (milliseconds - rest) / 1_000), format: "%Y-%m-%dT%H:%M:%S",

@@ -259,7 +259,8 @@ public struct NotificationGroups: Sendable {
     mutating func bound(at now: Int64) {
         for (key, group) in groups {
             guard let due = group.due else { continue }
-            groups[key]?.due = min(due, now &+ max(options.groupInterval, options.groupWait))
+            let latest = now &+ max(options.groupInterval, options.groupWait)
+            groups[key]?.due = min(max(due, now), latest)
         }
     }
 

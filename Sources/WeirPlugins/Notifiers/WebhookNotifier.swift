@@ -144,18 +144,10 @@ public final class WebhookNotifier: Notifier {
         var wait = Self.leastWait
         var isFailing = false
         while let notification = next() {
-            var headers = settings.headers + ["Weir-Notification-Id: \(notification.id)"]
-            if let (header, signature) = settings.signature {
-                let text = signature.text(of: notification.body) ?? "none"
-                headers.append("\(header): sha256=\(text)")
-            }
-            let problem = notification.body.withUnsafeBytes {
-                connection.post($0, to: settings.url, headers: headers, client)
-            }
-            switch problem {
+            switch post(notification, client) {
             case .failed(let reason):
                 counters.failures.add()
-                if !isFailing { report(.failing(notifier: name, url: shownURL, reason: reason)) }
+                if !isFailing { log(.failing(notifier: name, url: shownURL, reason: reason)) }
                 isFailing = true
                 let isStopping = outgoing.change { outgoing in
                     outgoing.notBefore = clock.monotonicNanoseconds &+ wait
@@ -167,18 +159,31 @@ public final class WebhookNotifier: Notifier {
             case nil:
                 counters.sent.add()
                 wait = Self.leastWait
-                if isFailing { report(.recovered(notifier: name, url: shownURL)) }
+                if isFailing { log(.recovered(notifier: name, url: shownURL)) }
                 isFailing = false
                 finish(notification, hasArrived: true)
             case .refused(let reason):
                 counters.refused.add()
-                report(.refused(notifier: name, url: shownURL, reason: reason))
+                log(.refused(notifier: name, url: shownURL, reason: reason))
                 finish(notification, hasArrived: false)
             }
         }
     }
 
-    private func report(_ report: NotifierReport) { log(report) }
+    private func post(
+        _ notification: WaitingNotification, _ client: HTTPClient
+    ) -> NotifierConnection.Problem? {
+        var headers = settings.headers + ["Weir-Notification-Id: \(notification.id)"]
+        if let (header, signature) = settings.signature {
+            guard let text = signature.text(of: notification.body) else {
+                return .failed("the body cannot be signed")
+            }
+            headers.append("\(header): sha256=\(text)")
+        }
+        return notification.body.withUnsafeBytes {
+            connection.post($0, to: settings.url, headers: headers, client)
+        }
+    }
 
     /// The address without its path, which may be a secret.
     private var shownURL: String {
