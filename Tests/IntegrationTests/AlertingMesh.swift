@@ -48,22 +48,7 @@ final class AlertingMesh {
               </external_labels>
               \(notify)
             </alerting>
-            <source>
-              @type tail
-              path \(folder.file("access.log"))
-              pos_file \(folder.file("access.pos"))
-              tag mesh
-              read_from_head true
-              <parse>
-                \(parse)
-              </parse>
-            </source>
-            <filter mesh>
-              @type istio_metrics
-            </filter>
-            <match mesh>
-              @type null
-            </match>
+            \(TestConfigurations.counting(folder, parse: parse))
             """, to: "weir.conf")
         return try RunningWeir(folder)
     }

@@ -27,22 +27,7 @@ import WeirTesting
                 cluster here
               </external_labels>
             </alerting>
-            <source>
-              @type tail
-              path \(folder.file("access.log"))
-              pos_file \(folder.file("access.pos"))
-              tag mesh
-              read_from_head true
-              <parse>
-                @type json
-              </parse>
-            </source>
-            <filter mesh>
-              @type istio_metrics
-            </filter>
-            <match mesh>
-              @type null
-            </match>
+            \(TestConfigurations.counting(folder))
             """, to: "weir.conf")
     }
 

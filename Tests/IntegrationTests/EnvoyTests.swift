@@ -11,52 +11,15 @@ struct EnvoyTests {
     private static let rotationCount = 6
 
     private func configuration(_ folder: ScratchFolder) -> String {
-        """
-        admin:
-          address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
-        static_resources:
-          listeners:
-          - name: main
-            address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
-            filter_chains:
-            - filters:
-              - name: envoy.filters.network.http_connection_manager
-                typed_config:
-                  "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                  stat_prefix: main
-                  access_log:
-                  - name: envoy.access_loggers.file
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-                      path: \(folder.file("json.log"))
-                      log_format:
-                        json_format:
-                          start_time: "%START_TIME%"
-                          method: "%REQ(:METHOD)%"
-                          path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"
-                          protocol: "%PROTOCOL%"
-                          response_code: "%RESPONSE_CODE%"
-                          response_flags: "%RESPONSE_FLAGS%"
-                          duration: "%DURATION%"
-                          user_agent: "%REQ(USER-AGENT)%"
-                  - name: envoy.access_loggers.file
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-                      path: \(folder.file("text.log"))
-                  route_config:
-                    virtual_hosts:
-                    - name: all
-                      domains: ["*"]
-                      routes:
-                      - match: { prefix: "/missing" }
-                        direct_response: { status: 404 }
-                      - match: { prefix: "/" }
-                        direct_response: { status: 200, body: { inline_string: "ok" } }
-                  http_filters:
-                  - name: envoy.filters.http.router
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-        """
+        let fields = [
+            #"start_time: "%START_TIME%""#, #"method: "%REQ(:METHOD)%""#,
+            #"path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%""#, #"protocol: "%PROTOCOL%""#,
+            #"response_code: "%RESPONSE_CODE%""#, #"response_flags: "%RESPONSE_FLAGS%""#,
+            #"duration: "%DURATION%""#, #"user_agent: "%REQ(USER-AGENT)%""#,
+        ]
+        return TestConfigurations.envoy(
+            logs: [(folder.file("json.log"), fields), (folder.file("text.log"), [])],
+            routes: [("/missing", 404), ("/", 200)])
     }
 
     @Test func `arrive line by line, once, in JSON and in text, through rotations`() throws {

@@ -40,50 +40,17 @@ struct LiveAlertTests {
     }
 
     private var envoyConfiguration: String {
-        """
-        admin:
-          address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
-        static_resources:
-          listeners:
-          - name: main
-            address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
-            filter_chains:
-            - filters:
-              - name: envoy.filters.network.http_connection_manager
-                typed_config:
-                  "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                  stat_prefix: main
-                  access_log:
-                  - name: envoy.access_loggers.file
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-                      path: \(mesh.folder.file("access.log"))
-                      log_format:
-                        json_format:
-                          start_time: "%START_TIME%"
-                          method: "%REQ(:METHOD)%"
-                          path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"
-                          protocol: "%PROTOCOL%"
-                          response_code: "%RESPONSE_CODE%"
-                          response_flags: "%RESPONSE_FLAGS%"
-                          bytes_received: "%BYTES_RECEIVED%"
-                          bytes_sent: "%BYTES_SENT%"
-                          duration: "%DURATION%"
-                          upstream_cluster: "outbound|9080||reviews.default.svc.cluster.local"
-                  route_config:
-                    virtual_hosts:
-                    - name: all
-                      domains: ["*"]
-                      routes:
-                      - match: { prefix: "/bad" }
-                        direct_response: { status: 503 }
-                      - match: { prefix: "/" }
-                        direct_response: { status: 200, body: { inline_string: "ok" } }
-                  http_filters:
-                  - name: envoy.filters.http.router
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-        """
+        let fields = [
+            #"start_time: "%START_TIME%""#, #"method: "%REQ(:METHOD)%""#,
+            #"path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%""#, #"protocol: "%PROTOCOL%""#,
+            #"response_code: "%RESPONSE_CODE%""#, #"response_flags: "%RESPONSE_FLAGS%""#,
+            #"bytes_received: "%BYTES_RECEIVED%""#, #"bytes_sent: "%BYTES_SENT%""#,
+            #"duration: "%DURATION%""#,
+            #"upstream_cluster: "outbound|9080||reviews.default.svc.cluster.local""#,
+        ]
+        return TestConfigurations.envoy(
+            logs: [(mesh.folder.file("access.log"), fields)],
+            routes: [("/bad", 503), ("/", 200)])
     }
 
     private func status(_ requests: [WebhookStandIn.Request]) -> [String] {

@@ -124,22 +124,7 @@ struct MeshChainTests {
           admin_port 0
           node_name node
         </system>
-        <source>
-          @type tail
-          path \(folder.file("access.log"))
-          pos_file \(folder.file("access.pos"))
-          tag mesh
-          read_from_head true
-          <parse>
-            @type envoy
-          </parse>
-        </source>
-        <filter mesh>
-          @type istio_metrics
-        </filter>
-        <match mesh>
-          @type null
-        </match>
+        \(TestConfigurations.counting(folder, parse: "@type envoy"))
         """
     }
 

@@ -14,22 +14,7 @@ import WeirTesting
           admin_port 0
           \(more)
         </system>
-        <source>
-          @type tail
-          path \(folder.file("access.log"))
-          pos_file \(folder.file("access.pos"))
-          tag mesh
-          read_from_head true
-          <parse>
-            @type json
-          </parse>
-        </source>
-        <filter mesh>
-          @type istio_metrics
-        </filter>
-        <match mesh>
-          @type null
-        </match>
+        \(TestConfigurations.counting(folder))
         """
     }
 

@@ -117,6 +117,78 @@ enum TestConfigurations {
         </match>
         """
     }
+
+    /// A tail of `access.log` in a folder, whose lines are counted by `istio_metrics` and go nowhere.
+    static func counting(_ folder: ScratchFolder, parse: String = "@type json") -> String {
+        """
+        <source>
+          @type tail
+          path \(folder.file("access.log"))
+          pos_file \(folder.file("access.pos"))
+          tag mesh
+          read_from_head true
+          <parse>
+            \(parse)
+          </parse>
+        </source>
+        <filter mesh>
+          @type istio_metrics
+        </filter>
+        <match mesh>
+          @type null
+        </match>
+        """
+    }
+
+    /// An Envoy that answers by itself.
+    /// - Parameters:
+    ///   - logs: Its access logs: each a path, and the fields of its `json_format` or nothing.
+    ///   - routes: A path's beginning and the answer's status, the first that fits; 200 has a body.
+    static func envoy(
+        logs: [(path: String, fields: [String])], routes: [(prefix: String, status: Int)]
+    ) -> String {
+        let accessLogs = logs.map { log in
+            let format =
+                log.fields.isEmpty
+                ? "" : ", log_format: { json_format: { \(log.fields.joined(separator: ", ")) } }"
+            return """
+                { name: envoy.access_loggers.file, typed_config: \
+                { "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, \
+                path: "\(log.path)"\(format) } }
+                """
+        }
+        let answers = routes.map { route in
+            let body = route.status == 200 ? ", body: { inline_string: ok }" : ""
+            return """
+                { match: { prefix: "\(route.prefix)" }, \
+                direct_response: { status: \(route.status)\(body) } }
+                """
+        }
+        return """
+            admin:
+              address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+            static_resources:
+              listeners:
+              - name: main
+                address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+                filter_chains:
+                - filters:
+                  - name: envoy.filters.network.http_connection_manager
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                      stat_prefix: main
+                      access_log: [\(accessLogs.joined(separator: ", "))]
+                      route_config:
+                        virtual_hosts:
+                        - name: all
+                          domains: ["*"]
+                          routes: [\(answers.joined(separator: ", "))]
+                      http_filters:
+                      - name: envoy.filters.http.router
+                        typed_config:
+                          "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+            """
+    }
 }
 
 /// The whole number of a field in documents, as `"n":123`.

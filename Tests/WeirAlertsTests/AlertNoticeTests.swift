@@ -11,25 +11,14 @@ import WeirTesting
         "is to the byte what Prometheus sends", .enabled(if: SharedCases.arePresent),
         arguments: ["am-api-001", "am-api-002", "am-api-003", "am-api-005"])
     func bodies(_ name: String) throws {
-        let bytes = try #require(SharedCases.bytes("conformance/alert-delivery/\(name).json"))
-        let capture = try #require(
-            JSONValueReader.value(of: String(decoding: bytes, as: UTF8.self))?.object)
-        let raw = try #require(capture["raw_body"]?.string)
-        func pairs(_ value: Value?) -> [(name: String, value: String)] {
-            (value?.object?.fields ?? []).map { ($0.key, $0.value.string ?? "") }
-        }
-        func time(_ value: Value?) throws -> Int64 {
-            var text = try #require(value?.string)
-            let found = text.withUTF8 {
-                TimeFormat.parseFreely(UnsafeRawBufferPointer($0), zone: .utc, now: .epoch)
-            }
-            return try #require(found).time.millisecondsSince1970
-        }
+        let raw = try CapturedDelivery.body(name)
         let notices = try (JSONValueReader.value(of: raw)?.array ?? []).map { value in
             let alert = try #require(value.object)
             return AlertNotice(
-                labels: pairs(alert["labels"]), annotations: pairs(alert["annotations"]),
-                startsAt: try time(alert["startsAt"]), endsAt: try time(alert["endsAt"]),
+                labels: CapturedDelivery.pairs(alert["labels"]),
+                annotations: CapturedDelivery.pairs(alert["annotations"]),
+                startsAt: try CapturedDelivery.time(alert["startsAt"]),
+                endsAt: try CapturedDelivery.time(alert["endsAt"]),
                 isResolved: false, generatorURL: alert["generatorURL"]?.string ?? "")
         }
         #expect(!notices.isEmpty)

@@ -206,29 +206,17 @@ func notice(
 @Suite("The webhook's body") struct WebhookBodyTests {
     /// A capture of a real Alertmanager: the body, and the notification that it tells of.
     private func capture(_ number: Int) throws -> (raw: String, notification: Notification) {
-        let name = "conformance/alert-delivery/webhook-00\(number).json"
-        let bytes = try #require(SharedCases.bytes(name))
-        let file = try #require(
-            JSONValueReader.value(of: String(decoding: bytes, as: UTF8.self))?.object)
-        let raw = try #require(file["raw_body"]?.string)
+        let raw = try CapturedDelivery.body("webhook-00\(number)")
         let body = try #require(JSONValueReader.value(of: raw)?.object)
-        func pairs(_ value: Value?) -> [(name: String, value: String)] {
-            (value?.object?.fields ?? []).map { ($0.key, $0.value.string ?? "") }
-        }
-        func time(_ value: Value?) throws -> Int64 {
-            var text = try #require(value?.string)
-            let found = text.withUTF8 {
-                TimeFormat.parseFreely(UnsafeRawBufferPointer($0), zone: .utc, now: .epoch)
-            }
-            return try #require(found).time.millisecondsSince1970
-        }
         let entries = try (body["alerts"]?.array ?? []).map { value in
             let alert = try #require(value.object)
             let isResolved = alert["status"]?.string == "resolved"
             let notice = AlertNotice(
-                labels: pairs(alert["labels"]), annotations: pairs(alert["annotations"]),
-                startsAt: try time(alert["startsAt"]),
-                endsAt: isResolved ? try time(alert["endsAt"]) : .max, isResolved: isResolved,
+                labels: CapturedDelivery.pairs(alert["labels"]),
+                annotations: CapturedDelivery.pairs(alert["annotations"]),
+                startsAt: try CapturedDelivery.time(alert["startsAt"]),
+                endsAt: isResolved ? try CapturedDelivery.time(alert["endsAt"]) : .max,
+                isResolved: isResolved,
                 generatorURL: alert["generatorURL"]?.string ?? "")
             #expect(notice.fingerprintText == alert["fingerprint"]?.string)
             return Notification.Entry(notice: notice, isResolved: isResolved)
@@ -239,7 +227,8 @@ func notice(
             raw,
             Notification(
                 id: "", receiver: body["receiver"]?.string ?? "",
-                groupKey: body["groupKey"]?.string ?? "", groupLabels: pairs(body["groupLabels"]),
+                groupKey: body["groupKey"]?.string ?? "",
+                groupLabels: CapturedDelivery.pairs(body["groupLabels"]),
                 reason: reason, entries: entries)
         )
     }
