@@ -194,6 +194,18 @@ import WeirTesting
         arguments: [
             ("rule_files nosuch/*.yml", "no file matches `nosuch/*.yml`"),
             ("rule_file a", "did you mean `rule_files`?"),
+            (
+                "<inhibit>\nsource_matchers a\ntarget_matchers b=c\n</inhibit>",
+                "must stand between label and value"
+            ),
+            (
+                "<notify>\n@type webhook\n@id a/b\nurl http://x\n</notify>",
+                "`a/b` cannot be the name of this notifier"
+            ),
+            (
+                "<notify>\n@type webhook\nurl http://x\ngroup_wait soon\n</notify>",
+                "group_wait"
+            ),
         ])
     func mistakes(_ alerting: String, _ told: String) throws {
         write(alerting: alerting)
@@ -202,5 +214,30 @@ import WeirTesting
         #expect(check.wait() == 1)
         let output = String(decoding: folder.contents(of: "out") ?? [], as: UTF8.self)
         #expect(output.contains(told), "\(output)")
+    }
+
+    @Test("that would not survive a restart say so")
+    func unkept() throws {
+        for (path, isTold) in [("", true), ("state_path \(folder.file("state"))", false)] {
+            folder.write(
+                """
+                <system>
+                  admin_port 0
+                </system>
+                <alerting>
+                  rule_files \(folder.file("rules.yml"))
+                  \(path)
+                </alerting>
+                <source>
+                  @type prometheus_remote_write
+                  port 0
+                </source>
+                """, to: "weir.conf")
+            folder.write("", to: "weir.log")
+            let weir = try RunningWeir(folder)
+            #expect(weir.waitForLog("weir runs"))
+            #expect(weir.log.contains("will not survive a restart") == isTold, "\(weir.log)")
+            #expect(weir.terminate() == 0)
+        }
     }
 }
