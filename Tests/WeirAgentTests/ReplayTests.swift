@@ -175,6 +175,19 @@ import WeirTesting
         #expect(halves.lateCount == 0 && text(halves.timeline) == Self.failingTimeline)
     }
 
+    @Test("leave out lines of times that there are not, and go on")
+    func impossibleTimes() throws {
+        configure(
+            rules: Self.failing,
+            parse: "@type json\ntime_key start_time\ntime_type float\nkeep_time_key true")
+        let times = ["9e17", "-9e17", "1e300", "1700000000.5", "1700000001"]
+        let lines = times.map { #"{"start_time":\#($0),"response_code":200}"# }
+        let report = try replay([write(lines)])
+        #expect(report.lineCount == 5)
+        #expect(report.timelessCount + report.failureCount == 3)
+        #expect(report.span?.last ?? 0 < 1_700_000_100_000)
+    }
+
     @Test("read what a container's runtime has written, too")
     func container() throws {
         configure(rules: Self.failing, parse: "@type cri\n<parse>\n@type json\n</parse>")

@@ -268,13 +268,16 @@ public final class Replay {
                     + "  help: write its path into one, or leave one tail only")
         }
         sinks[path] = router.entry(label: label)
+        let reader: LogFileReader
         do throws(LogFileReader.Failure) {
-            guard let log = try replay.log(path, stretch: step, timeKey: options.timeKey) else {
-                throw LogFileReader.Failure.damaged(format: "parser's")
-            }
-            return log
+            reader = try LogFileReader(path)
         } catch {
             throw .unreadable("\(path): \(error)")
+        }
+        do throws(SectionError) {
+            return try replay.log(path, reader, stretch: step, timeKey: options.timeKey)
+        } catch {
+            throw .mistakes([error.diagnostic])
         }
     }
 

@@ -76,7 +76,7 @@ public struct NotificationGroups: Sendable {
     public var due: Int64? { groups.values.compactMap(\.due).min() }
 
     /// How many alerts there are.
-    public var heldAlertCount: Int { alertCount }
+    var heldAlertCount: Int { alertCount }
 
     // MARK: Taking
 

@@ -43,15 +43,17 @@ public struct LogReplay {
             && !options.excludedPaths.contains { TailPattern($0, at: time, options).names(path) }
     }
 
-    /// Opens an old log, to be read by the times of its events.
+    /// An old log, to be read by the times of its events.
     /// - Parameters:
+    ///   - reader: Its bytes.
     ///   - length: The length of the stretches that events come in, in milliseconds.
     ///   - key: The field that tells the time, if the parser does not.
     public func log(
-        _ path: String, stretch length: Int64, timeKey key: String?
-    ) throws(LogFileReader.Failure) -> TimedLog? {
-        guard let parser = try? ParserCatalog.parser(parse) else { return nil }
-        return try TimedLog(path, parser: parser, tag: tag(of: path), length: length, key: key)
+        _ path: String, _ reader: LogFileReader, stretch length: Int64, timeKey key: String?
+    ) throws(SectionError) -> TimedLog {
+        TimedLog(
+            path, reader, parser: try ParserCatalog.parser(parse), tag: tag(of: path),
+            length: length, key: key)
     }
 
     private func tag(of path: String) -> String {

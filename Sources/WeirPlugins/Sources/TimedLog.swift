@@ -22,6 +22,8 @@ public final class TimedLog {
     private static let lineByteLimit = 16 << 20
     /// More stretches than this in a block make the next one smaller.
     private static let stretchLimit = 8
+    /// The years 1 to 9999, in milliseconds since 1970: no log is of another time.
+    private static let knownTimes: ClosedRange<Int64> = -62_135_596_800_000...253_402_300_799_999
     /// Stands for a time that no line tells.
     private static let noTime = Timestamp(seconds: Int64.min / 4)
 
@@ -44,29 +46,26 @@ public final class TimedLog {
     public private(set) var timelessCount = 0
     /// The earliest time that is still to be expected, in milliseconds, if no event is out of order.
     public private(set) var horizon = Int64.min
-    /// How much of the file is read, from 0 to 1.
-    public var share: Double {
-        reader.fileByteCount == 0
-            ? 1 : Double(reader.readByteCount) / Double(reader.fileByteCount)
-    }
     /// The bytes of the file, and how many of them are read.
     public var progress: (read: UInt64, all: UInt64) {
         (reader.readByteCount, reader.fileByteCount)
     }
 
-    /// Opens a log.
+    /// A log that is read from its beginning.
     /// - Parameters:
+    ///   - path: Its name.
     ///   - length: The length of a stretch, in milliseconds.
     ///   - key: The field that tells the time, if the parser does not.
     init(
-        _ path: String, parser: any LineParser, tag: String, length: Int64, key: String?
-    ) throws(LogFileReader.Failure) {
+        _ path: String, _ reader: LogFileReader, parser: any LineParser, tag: String, length: Int64,
+        key: String?
+    ) {
         self.path = path
         self.parser = parser
         self.tag = tag
         self.length = max(length, 1)
         keys = key.map { [$0] } ?? Self.timeKeys
-        reader = try LogFileReader(path)
+        self.reader = reader
     }
 
     /// Reads the next block; `nil` at the end.
@@ -133,6 +132,8 @@ public final class TimedLog {
         var readers: [ColumnReader] = []
         var earliest = Int64.max
         let ends = batch.rows.indices.map { row -> Int64? in
+            // One that the parser refused, and counted.
+            if batch.rows[row].isDropped { return nil }
             var time = batch.rows[row].time
             if time == Self.noTime {
                 if readers.isEmpty { readers = keys.map { ColumnReader($0, in: batch) } }
@@ -141,6 +142,7 @@ public final class TimedLog {
                 batch.setTime(time, row: row)
             }
             let milliseconds = time.millisecondsSince1970
+            guard Self.knownTimes.contains(milliseconds) else { return nil }
             earliest = min(earliest, milliseconds)
             return Self.end(milliseconds, length)
         }
@@ -172,6 +174,7 @@ public final class TimedLog {
         let ends = ends(of: batch)
         var distinct: [Int64] = []
         for (row, end) in ends.enumerated() {
+            if batch.rows[row].isDropped { continue }
             guard let end else {
                 timelessCount += 1
                 batch.drop(row: row)
