@@ -55,13 +55,14 @@ let package = Package(
             name: "WeirTesting",
             dependencies: [
                 "CShims", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
-                "WeirParse", "WeirPipeline", "WeirPlugins", "WeirPromQL",
+                "WeirParse", "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTraces",
             ], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
                 "weir", "WeirAgent", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost",
                 "WeirMetrics", "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
+                "WeirTraces",
             ], swiftSettings: settings),
         .testTarget(
             name: "PipelineTests", dependencies: ["WeirAgent", "WeirTesting"],
@@ -79,11 +80,14 @@ let package = Package(
             dependencies: [
                 "CShims", "WeirAgent", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
                 "WeirParse", "WeirPipeline", "WeirPlugins", "WeirPromQL", "WeirTesting",
+                "WeirTraces",
             ], swiftSettings: settings),
     ]
         + module("WeirCore", dependencies: ["CPCRE2", "CShims"])
         + module("WeirConfig", dependencies: ["CYAML", "WeirCore"])
         + module("WeirMetrics", dependencies: ["WeirCore"])
+        + module(
+            "WeirTraces", dependencies: ["CShims", "WeirCore"], testDependencies: ["WeirHost"])
         + module(
             "WeirPromQL", dependencies: ["WeirCore", "WeirMetrics"],
             testDependencies: ["WeirHost"])
@@ -107,7 +111,7 @@ let package = Package(
             dependencies: [
                 "CShims", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost", "WeirMetrics",
                 "WeirParse",
-                "WeirPipeline", "WeirPromQL", "WeirStore",
+                "WeirPipeline", "WeirPromQL", "WeirStore", "WeirTraces",
             ])
         + module(
             "WeirAgent",

@@ -53,3 +53,7 @@ size_t weir_release_code(void) {
     dl_iterate_phdr(release_object, &total);
     return total;
 }
+
+bool weir_holds(const uint8_t *bytes, size_t count, const uint8_t *word, size_t length) {
+    return memmem(bytes, count, word, length) != NULL;
+}

@@ -66,3 +66,11 @@ public func appendEscaped(_ string: String, to buffer: inout ByteBuffer) {
         buffer.append(base + start, bytes.count &- start)
     }
 }
+
+/// Appends valid UTF-8 with JSON's escapes, without quotes; the bytes must be readable 16 bytes
+/// beyond their end.
+@inline(__always)
+public func appendEscaped(padded bytes: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+    guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+    appendEscaped(start, bytes.count, to: &buffer)
+}

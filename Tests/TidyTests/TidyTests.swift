@@ -104,6 +104,7 @@ enum ImportTable {
     private static let pipeline: Set<String> = config.union(["WeirMetrics", "CShims"])
     private static let plugins: Set<String> = pipeline.union([
         "WeirAlerts", "WeirParse", "WeirHost", "WeirPipeline", "WeirPromQL", "WeirStore",
+        "WeirTraces",
     ])
     private static let agent: Set<String> = plugins.union(["WeirPlugins", "Logging"])
 
@@ -112,6 +113,7 @@ enum ImportTable {
         "WeirConfig": ["WeirCore", "CYAML"],
         "WeirAlerts": config.union(["WeirPromQL"]),
         "WeirMetrics": ["WeirCore"],
+        "WeirTraces": ["WeirCore", "CShims"],
         "WeirHost": [
             "WeirCore", "CCurl", "CIgzip", "COpenSSL", "CShims", "CZlib", "CZstd", "NIOCore",
             "NIOHTTP1",

@@ -1,5 +1,6 @@
 // What Swift cannot say or call by itself: SIMD movemasks and variadic C functions.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -136,3 +137,6 @@ int weir_current_core(void);
 /// cache at once, and what only the start needed stays away. Code alone, which nothing has written to.
 /// Returns the bytes of what was let go.
 size_t weir_release_code(void);
+
+/// Whether `count` bytes hold a word of `length` bytes (`memmem` is GNU's, which Swift does not see).
+bool weir_holds(const uint8_t *bytes, size_t count, const uint8_t *word, size_t length);

@@ -1,3 +1,5 @@
+import WeirCore
+
 /// Reads a native histogram of remote write (prompb, `Histogram`).
 enum HistogramMessageReader {
     /// The histogram and its time; `nil` where spans and buckets do not fit.

@@ -1,3 +1,5 @@
+import WeirCore
+
 /// Restores what was compressed in Snappy's block format
 /// (github.com/google/snappy, format_description.txt).
 enum SnappyReader {

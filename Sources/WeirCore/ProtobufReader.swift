@@ -1,19 +1,26 @@
-/// Reads protocol buffers' wire format step by step; what is broken reads as the end.
-struct ProtobufReader {
+/// Reads protocol buffers' wire format step by step; what is broken reads as the end
+/// (protobuf.dev/programming-guides/encoding).
+public struct ProtobufReader {
     private let bytes: UnsafeRawBufferPointer
     private var place = 0
 
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    /// A reader before the first byte of a message; the bytes must outlive it.
+    public init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    var isAtEnd: Bool { place >= bytes.count }
+    /// Whether all is read.
+    public var isAtEnd: Bool { place >= bytes.count }
 
-    mutating func byte() -> UInt8? {
+    /// The next byte.
+    @inline(__always)
+    public mutating func byte() -> UInt8? {
         guard place < bytes.count else { return nil }
         place += 1
         return bytes[place - 1]
     }
 
-    mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
+    /// The next bytes.
+    @inline(__always)
+    public mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
         guard count >= 0, count <= bytes.count - place else { return nil }
         let part = UnsafeRawBufferPointer(rebasing: bytes[place..<(place + count)])
         place += count
@@ -21,11 +28,13 @@ struct ProtobufReader {
     }
 
     /// A number of so many bytes, the lowest first.
-    mutating func number(_ count: Int) -> Int? {
+    public mutating func number(_ count: Int) -> Int? {
         take(count)?.reversed().reduce(0) { $0 << 8 | Int($1) }
     }
 
-    mutating func varint() -> UInt64? {
+    /// A number of any size.
+    @inline(__always)
+    public mutating func varint() -> UInt64? {
         var number: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 70, by: 7) {
             guard let byte = byte() else { return nil }
@@ -36,25 +45,28 @@ struct ProtobufReader {
     }
 
     /// A field's value, by its wire type.
-    enum Value {
+    public enum Value {
         case varint(UInt64)
+        /// A number of eight bytes, or of four.
         case fixed(UInt64)
         case bytes(UnsafeRawBufferPointer)
 
         /// A number with a fraction.
-        var double: Double? {
-            if case .fixed(let bits) = self { Double(bitPattern: bits) } else { nil }
-        }
+        public var double: Double? { fixed.map { Double(bitPattern: $0) } }
+        /// A number of fixed size.
+        public var fixed: UInt64? { if case .fixed(let bits) = self { bits } else { nil } }
         /// A whole number.
-        var whole: UInt64? { if case .varint(let number) = self { number } else { nil } }
+        public var whole: UInt64? { if case .varint(let number) = self { number } else { nil } }
         /// The bytes of a text or a message.
-        var part: UnsafeRawBufferPointer? { if case .bytes(let part) = self { part } else { nil } }
+        public var part: UnsafeRawBufferPointer? {
+            if case .bytes(let part) = self { part } else { nil }
+        }
         /// A whole number whose sign is its lowest bit.
-        var signed: Int64? { whole.map { Int64(bitPattern: $0 >> 1) ^ -Int64($0 & 1) } }
+        public var signed: Int64? { whole.map { Int64(bitPattern: $0 >> 1) ^ -Int64($0 & 1) } }
     }
 
     /// The next field; `nil` at the end, or where the format is broken.
-    mutating func field() -> (number: Int, value: Value)? {
+    public mutating func field() -> (number: Int, value: Value)? {
         guard let key = varint(), key >> 3 > 0, key >> 3 < 1 << 29 else { return nil }
         let number = Int(key >> 3)
         switch key & 7 {
@@ -64,6 +76,10 @@ struct ProtobufReader {
         case 2:
             guard let count = varint(), count <= UInt64(bytes.count) else { return nil }
             return take(Int(count)).map { (number, .bytes($0)) }
+        case 5:
+            return take(4).map {
+                (number, .fixed(UInt64($0.loadUnaligned(as: UInt32.self).littleEndian)))
+            }
         default: return nil
         }
     }

@@ -1,0 +1,259 @@
+// Hot path: every span is decoded into a batch and written out of it.
+import Glibc
+import WeirCore
+
+/// The spans of one request: their texts one behind the other, and tables that point into them.
+///
+/// Nothing is allocated per span. A batch belongs to one thread and is used again (``reset()``).
+public final class SpanBatch {
+    /// Most bytes of texts, since places are counted in 32 bits.
+    static let textByteLimit = 1 << 30
+
+    /// The spans in the order in which they came.
+    public private(set) var spans: [TraceSpan] = []
+    /// What the limits left out.
+    public internal(set) var limited = LimitedSpans()
+    /// How much is taken.
+    public let limits: SpanLimits
+    var texts = ByteBuffer(capacity: 4096)
+    private var tags: [SpanTag] = []
+    private var annotations: [SpanAnnotation] = []
+    /// The tags of the span under construction, with the first eight bytes of their keys.
+    private var openTags: [(prefix: UInt64, tag: SpanTag)] = []
+    private var openAnnotations: [SpanAnnotation] = []
+
+    /// An empty batch.
+    public init(limits: SpanLimits = SpanLimits()) { self.limits = limits }
+
+    /// Forgets everything but the memory.
+    public func reset() {
+        spans.removeAll(keepingCapacity: true)
+        tags.removeAll(keepingCapacity: true)
+        annotations.removeAll(keepingCapacity: true)
+        openTags.removeAll(keepingCapacity: true)
+        openAnnotations.removeAll(keepingCapacity: true)
+        texts.truncate(to: 0)
+        limited = LimitedSpans()
+    }
+
+    // MARK: Reading
+
+    /// The tags of a span, in the order of their keys.
+    public func tags(of span: TraceSpan) -> ArraySlice<SpanTag> {
+        tags[Int(span.firstTag)..<Int(span.firstTag &+ span.tagCount)]
+    }
+
+    /// The annotations of a span, in the order of their times.
+    public func annotations(of span: TraceSpan) -> ArraySlice<SpanAnnotation> {
+        let start = Int(span.firstAnnotation)
+        return annotations[start..<(start + Int(span.annotationCount))]
+    }
+
+    /// A text's bytes, valid until the batch changes, readable 16 bytes beyond their end.
+    @inline(__always)
+    public func bytes(of text: SpanText) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: texts.pointer + Int(text.offset), count: Int(text.count))
+    }
+
+    /// A text as a string.
+    public func string(_ text: SpanText) -> String {
+        String(decoding: bytes(of: text), as: UTF8.self)
+    }
+
+    /// The value of a span's tag.
+    public func tag(_ key: StaticString, of span: TraceSpan) -> SpanText? {
+        let count = key.utf8CodeUnitCount
+        for tag in tags(of: span) where Int(tag.key.count) == count {
+            let bytes = bytes(of: tag.key)
+            var place = 0
+            while place < count, bytes[place] == key.utf8Start[place] { place += 1 }
+            if place == count { return tag.value }
+        }
+        return nil
+    }
+
+    // MARK: Writing
+
+    /// Keeps a text: cut at the limit, malformed UTF-8 replaced, in small letters if asked for.
+    func text(_ bytes: UnsafeRawBufferPointer, isSmall: Bool = false) -> SpanText {
+        let kept = cut(bytes)
+        let start = texts.count
+        guard let base = kept.bindMemory(to: UInt8.self).baseAddress, start < Self.textByteLimit
+        else { return .none }
+        if isASCII(kept) {
+            texts.append(base, kept.count)
+        } else {
+            _ = appendRepairingUTF8(kept, to: &texts)
+        }
+        if isSmall { makeSmall(from: start) }
+        return SpanText(
+            offset: UInt32(truncatingIfNeeded: start),
+            count: UInt32(truncatingIfNeeded: texts.count - start))
+    }
+
+    /// Keeps a text.
+    func text(_ string: String, isSmall: Bool = false) -> SpanText {
+        var string = string
+        return string.withUTF8 { text(UnsafeRawBufferPointer($0), isSmall: isSmall) }
+    }
+
+    private func cut(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard bytes.count > limits.textBytes else { return bytes }
+        limited.texts += 1
+        var end = limits.textBytes
+        // Not within a character.
+        while end > 0, bytes[end] & 0xc0 == 0x80 { end -= 1 }
+        return UnsafeRawBufferPointer(rebasing: bytes[..<end])
+    }
+
+    private func makeSmall(from start: Int) {
+        var needsCare = false
+        for byte in texts.bytes[start...] where byte >= 0x80 || byte &- 0x41 < 26 {
+            needsCare = true
+            break
+        }
+        guard needsCare else { return }
+        let small = String(decoding: texts.bytes[start...], as: UTF8.self).lowercased()
+        texts.truncate(to: start)
+        texts.append(small)
+    }
+
+    /// Adds a tag to the span under construction; a key's last value stays.
+    func addTag(_ key: SpanText, _ value: SpanText) {
+        guard openTags.count < limits.tags else {
+            limited.tags += 1
+            return
+        }
+        openTags.append((prefix(of: key), SpanTag(key: key, value: value)))
+    }
+
+    /// Adds an annotation to the span under construction.
+    func addAnnotation(_ timestamp: UInt64, _ value: SpanText) {
+        guard openAnnotations.count < limits.annotations else {
+            limited.annotations += 1
+            return
+        }
+        openAnnotations.append(SpanAnnotation(timestamp: timestamp, value: value))
+    }
+
+    /// Forgets the tags and annotations of the span under construction.
+    func abandon() {
+        openTags.removeAll(keepingCapacity: true)
+        openAnnotations.removeAll(keepingCapacity: true)
+    }
+
+    /// Appends the span under construction, with its tags and annotations in order.
+    func append(_ span: TraceSpan) throws(SpanDecodingError) {
+        guard spans.count < limits.spans else {
+            throw SpanDecodingError("more than \(limits.spans) spans", isOverLimit: true)
+        }
+        guard texts.count < Self.textByteLimit else {
+            throw SpanDecodingError("too much text", isOverLimit: true)
+        }
+        var span = span
+        if span.parentID == span.id { span.parentID = 0 }
+        span.firstTag = UInt32(truncatingIfNeeded: tags.count)
+        span.firstAnnotation = UInt32(truncatingIfNeeded: annotations.count)
+        closeTags()
+        closeAnnotations()
+        span.tagCount = UInt32(truncatingIfNeeded: tags.count) &- span.firstTag
+        span.annotationCount =
+            UInt32(truncatingIfNeeded: annotations.count) &- span.firstAnnotation
+        spans.append(span)
+    }
+
+    private func closeTags() {
+        sort(&openTags) { isBefore($0, $1) }
+        let start = tags.count
+        for (_, tag) in openTags {
+            if tags.count > start, isSame(tags[tags.count - 1].key, tag.key) {
+                tags[tags.count - 1] = tag
+            } else {
+                tags.append(tag)
+            }
+        }
+        openTags.removeAll(keepingCapacity: true)
+    }
+
+    private func closeAnnotations() {
+        guard !openAnnotations.isEmpty else { return }
+        sort(&openAnnotations) {
+            $0.timestamp == $1.timestamp
+                ? compare($0.value, $1.value) < 0 : $0.timestamp < $1.timestamp
+        }
+        let start = annotations.count
+        for annotation in openAnnotations {
+            if annotations.count > start, let last = annotations.last,
+                last.timestamp == annotation.timestamp, isSame(last.value, annotation.value)
+            {
+                continue
+            }
+            annotations.append(annotation)
+        }
+        openAnnotations.removeAll(keepingCapacity: true)
+    }
+
+    /// Sorts and leaves equals in their order: by insertion while there are few.
+    private func sort<T>(_ things: inout [T], _ isBefore: (T, T) -> Bool) {
+        guard things.count <= 64 else { return things.sort(by: isBefore) }
+        guard things.count > 1 else { return }
+        for index in 1..<things.count {
+            let thing = things[index]
+            var place = index
+            while place > 0, isBefore(thing, things[place - 1]) {
+                things[place] = things[place - 1]
+                place -= 1
+            }
+            things[place] = thing
+        }
+    }
+
+    private func isBefore(
+        _ left: (prefix: UInt64, tag: SpanTag), _ right: (prefix: UInt64, tag: SpanTag)
+    ) -> Bool {
+        left.prefix == right.prefix
+            ? compare(left.tag.key, right.tag.key) < 0 : left.prefix < right.prefix
+    }
+
+    private func prefix(of key: SpanText) -> UInt64 {
+        let word = bytes(of: key).loadUnalignedPadded()
+        let missing = UInt64(8 - min(8, Int(key.count))) * 8
+        return missing == 64 ? 0 : (word.bigEndian >> missing) << missing
+    }
+
+    private func compare(_ left: SpanText, _ right: SpanText) -> Int32 {
+        let order = memcmp(
+            texts.pointer + Int(left.offset), texts.pointer + Int(right.offset),
+            Int(min(left.count, right.count)))
+        if order != 0 { return order }
+        return left.count == right.count ? 0 : left.count < right.count ? -1 : 1
+    }
+
+    /// Whether two texts have the same bytes.
+    public func isSame(_ left: SpanText, _ right: SpanText) -> Bool {
+        left.count == right.count && compare(left, right) == 0
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The first eight bytes, also of a shorter text: the memory behind it is readable.
+    fileprivate func loadUnalignedPadded() -> UInt64 {
+        guard let start = baseAddress else { return 0 }
+        return start.loadUnaligned(as: UInt64.self)
+    }
+}
+
+/// Whether all bytes are below 0x80.
+func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var place = 0
+    while place &+ 8 <= bytes.count {
+        let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+        if word & 0x8080_8080_8080_8080 != 0 { return false }
+        place &+= 8
+    }
+    while place < bytes.count {
+        if bytes[place] >= 0x80 { return false }
+        place &+= 1
+    }
+    return true
+}
