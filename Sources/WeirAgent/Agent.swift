@@ -71,7 +71,7 @@ public final class Agent: Sendable {
         context.environment = { files.environment($0) }
         context.listenLog = { [logger] component, address in
             logger.info(
-                "source takes samples", metadata: ["address": "\(address)", "id": "\(component)"])
+                "source listens", metadata: ["address": "\(address)", "id": "\(component)"])
         }
         context.samples = samples
         context.keepsSamples = historyOptions != nil

@@ -129,7 +129,7 @@ public struct ByteBuffer: ~Copyable {
 
     /// Puts a byte in another's place, which must have been written.
     @inline(__always)
-    mutating func replace(byteAt place: Int, with byte: UInt8) {
+    public mutating func replace(byteAt place: Int, with byte: UInt8) {
         precondition(place >= 0 && place < count, "a byte to replace")
         base[place] = byte
     }

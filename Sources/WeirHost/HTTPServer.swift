@@ -52,6 +52,8 @@ public final class HTTPServer: Sendable {
             case bytes([UInt8])
             /// Sent in pieces, each made when the client has taken the one before.
             case pieces(any ResponseBody)
+            /// Told later, by somebody else.
+            case later(LaterAnswer)
         }
 
         /// The status code.
@@ -68,8 +70,14 @@ public final class HTTPServer: Sendable {
             switch body {
             case .text(let text): text
             case .bytes(let bytes): String(decoding: bytes, as: UTF8.self)
-            case .pieces: nil
+            case .pieces, .later: nil
             }
+        }
+
+        /// An answer that is told later.
+        public init(_ answer: LaterAnswer) {
+            self.init(status: 0, body: "")
+            body = .later(answer)
         }
 
         /// An answer by its parts.
@@ -112,10 +120,38 @@ public final class HTTPServer: Sendable {
         public var description: String
     }
 
-    /// Most connections at a time.
-    static let connectionLimit = 256
-    /// How long a client may take for an answer in pieces.
-    static let answerTimeLimit = TimeAmount.seconds(120)
+    /// What clients may ask of a server.
+    public struct Limits: Sendable {
+        /// Most bytes of a body; more are answered with 413.
+        public var bodyBytes = 64 * 1024
+        /// Most bytes of all bodies that are held at a time; more are answered with 503.
+        public var heldBytes = 64 << 20
+        /// Most connections at a time; further ones are closed.
+        public var connections = 256
+        /// How long a request may take to come; a slower one is answered with 408.
+        public var requestTime = Duration.seconds(30)
+        /// How long a connection may stay without a request.
+        public var idleTime = Duration.seconds(600)
+        /// How long an answer that is told later may take; then it is 503.
+        public var laterTime = Duration.seconds(10)
+        /// How long a client may take for an answer in pieces.
+        public var answerTime = Duration.seconds(120)
+
+        /// The defaults, but for the size of a body.
+        public init(bodyBytes: Int = 64 * 1024) {
+            self.bodyBytes = bodyBytes
+            heldBytes = max(heldBytes, 4 * bodyBytes)
+        }
+    }
+
+    /// Which limit cost a client its request.
+    public enum Limited: String, Sendable, CaseIterable {
+        case bodySize = "body_size"
+        case memory
+        case connections
+        case slowRequest = "slow_request"
+        case slowAnswer = "slow_answer"
+    }
 
     private let group: MultiThreadedEventLoopGroup
     private let slowThreads: NIOThreadPool
@@ -126,17 +162,18 @@ public final class HTTPServer: Sendable {
 
     /// Listens on an address; port 0 stands for any free one.
     ///
-    /// A request whose body is larger than `bodyByteLimit` is cut off.
     /// - Parameters:
     ///   - isSlow: Which requests are answered on a thread of their own, so that others need not wait.
     ///   - slowThreadCount: How many of them are answered at a time.
+    ///   - limited: Told of each request that a limit cost a client.
     public init(
-        host: String, port: Int, bodyByteLimit: Int = 64 * 1024, slowThreadCount: Int = 2,
+        host: String, port: Int, limits: Limits = Limits(), slowThreadCount: Int = 2,
         isSlow: @escaping @Sendable (Request) -> Bool = { _ in false },
+        limited: @escaping @Sendable (Limited) -> Void = { _ in },
         answer: @escaping @Sendable (Request) -> Response
     ) throws(ListenError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let connections = ConnectionCount()
+        let usage = ServerUsage(limits, limited)
         let slowThreads = NIOThreadPool(numberOfThreads: slowThreadCount)
         slowThreads.start()
         self.slowThreads = slowThreads
@@ -144,16 +181,13 @@ public final class HTTPServer: Sendable {
             channel = try ServerBootstrap(group: group)
                 .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
                 .childChannelInitializer { channel in
-                    guard connections.enter(limit: Self.connectionLimit) else {
-                        return channel.close()
-                    }
-                    channel.closeFuture.whenComplete { _ in connections.leave() }
+                    guard usage.enter() else { return channel.close() }
+                    channel.closeFuture.whenComplete { _ in usage.leave() }
                     return channel.pipeline.configureHTTPServerPipeline(
                         withErrorHandling: true
                     ).flatMapThrowing {
                         try channel.pipeline.syncOperations.addHandler(
-                            RequestHandler(
-                                bodyByteLimit: bodyByteLimit, slowThreads, isSlow, answer))
+                            RequestHandler(usage, slowThreads, isSlow, answer))
                     }
                 }
                 .bind(host: host, port: port).wait()
@@ -173,168 +207,35 @@ public final class HTTPServer: Sendable {
     }
 }
 
-/// How many clients are connected.
-private final class ConnectionCount: Sendable {
-    private let count = Atomic<Int>(0)
-
-    func enter(limit: Int) -> Bool {
-        count.wrappingAdd(1, ordering: .relaxed).newValue <= limit
+/// An answer that somebody gives after the request was taken; the first one counts.
+public final class LaterAnswer: Sendable {
+    private struct State {
+        var given: (status: Int, text: String)?
+        var receiver: (@Sendable (Int, String) -> Void)?
     }
 
-    func leave() { count.wrappingSubtract(1, ordering: .relaxed) }
-}
+    private let state = Mutex(State())
 
-/// Gathers one request and writes its answer.
-private final class RequestHandler: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+    /// An answer that is not given yet.
+    public init() {}
 
-    private let answer: @Sendable (HTTPServer.Request) -> HTTPServer.Response
-    private let isSlow: @Sendable (HTTPServer.Request) -> Bool
-    private let slowThreads: NIOThreadPool
-    private var head: HTTPRequestHead?
-    private let bodyByteLimit: Int
-    private var body: [UInt8] = []
-    /// The answer that is being sent in pieces.
-    private var pieces: (any ResponseBody)?
-    private var piece = WeirCore.ByteBuffer()
-    private var patience: Scheduled<Void>?
-    private var keepsAlive = true
-
-    init(
-        bodyByteLimit: Int, _ slowThreads: NIOThreadPool,
-        _ isSlow: @escaping @Sendable (HTTPServer.Request) -> Bool,
-        _ answer: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Response
-    ) {
-        self.slowThreads = slowThreads
-        self.isSlow = isSlow
-        self.bodyByteLimit = bodyByteLimit
-        self.answer = answer
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head):
-            self.head = head
-            body.removeAll(keepingCapacity: true)
-        case .body(let part):
-            body += part.readableBytesView
-            if body.count > bodyByteLimit { context.close(promise: nil) }
-        case .end:
-            guard let head else { return }
-            let path = head.uri.prefix { $0 != "?" }
-            let request = HTTPServer.Request(
-                method: head.method.rawValue, path: String(path),
-                query: String(head.uri.dropFirst(path.count + 1)),
-                headers: head.headers.map { ($0.name.lowercased(), $0.value) }, body: body)
-            guard isSlow(request) else { return write(answer(request), to: head, context) }
-            answerAside(request, to: head, context)
+    /// Gives it.
+    public func give(status: Int, _ text: String = "") {
+        let receiver = state.withLock { state -> (@Sendable (Int, String) -> Void)? in
+            guard state.given == nil else { return nil }
+            state.given = (status, text)
+            defer { state.receiver = nil }
+            return state.receiver
         }
+        receiver?(status, text)
     }
 
-    /// Makes the answer on another thread, and writes it on this one.
-    private func answerAside(
-        _ request: HTTPServer.Request, to head: HTTPRequestHead, _ context: ChannelHandlerContext
-    ) {
-        let answer = answer
-        let here = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        let loop = context.eventLoop
-        slowThreads.submit { state in
-            guard case .active = state else { return }
-            let made = Made(response: answer(request))
-            loop.execute {
-                let (handler, context) = here.value
-                guard context.channel.isActive else { return }
-                handler.write(made.response, to: head, context)
-            }
+    /// Calls `body` once it is given.
+    func whenGiven(_ body: @escaping @Sendable (Int, String) -> Void) {
+        let given = state.withLock { state -> (status: Int, text: String)? in
+            if state.given == nil { state.receiver = body }
+            return state.given
         }
+        if let given { body(given.status, given.text) }
     }
-
-    /// An answer on its way from one thread to another.
-    private struct Made: @unchecked Sendable {
-        // Safe because the thread that made it keeps nothing of it.
-        let response: HTTPServer.Response
-    }
-
-    private func write(
-        _ response: HTTPServer.Response, to request: HTTPRequestHead,
-        _ context: ChannelHandlerContext
-    ) {
-        var headers = HTTPHeaders()
-        headers.add(name: "Content-Type", value: response.contentType)
-        for (name, value) in response.headers { headers.add(name: name, value: value) }
-        keepsAlive = request.isKeepAlive
-        let isHead = request.method == .HEAD
-        var text: NIOCore.ByteBuffer?
-        switch response.body {
-        case .text(let body):
-            text = context.channel.allocator.buffer(string: body)
-        case .bytes(let body):
-            text = context.channel.allocator.buffer(bytes: body)
-        case .pieces(let body):
-            // The end of a body without a length is the end of the connection in HTTP/1.0.
-            if request.version.isBefore11 { keepsAlive = false }
-            if !isHead { pieces = body }
-        }
-        if let whole = text {
-            headers.add(name: "Content-Length", value: "\(whole.readableBytes)")
-            if isHead { text = nil }
-        }
-        if !keepsAlive { headers.add(name: "Connection", value: "close") }
-        let head = HTTPResponseHead(
-            version: request.version.isBefore11 ? .http1_0 : .http1_1,
-            status: HTTPResponseStatus(statusCode: response.status), headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if let text { context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil) }
-        guard pieces != nil else { return end(context) }
-        let channel = context.channel
-        patience = context.eventLoop.scheduleTask(in: HTTPServer.answerTimeLimit) {
-            channel.close(promise: nil)
-        }
-        sendPieces(context)
-    }
-
-    /// Sends pieces as long as the client takes them.
-    private func sendPieces(_ context: ChannelHandlerContext) {
-        guard let body = pieces else { return }
-        while context.channel.isWritable {
-            piece.truncate(to: 0)
-            guard body.next(into: &piece) else {
-                pieces = nil
-                patience?.cancel()
-                return end(context)
-            }
-            let bytes = context.channel.allocator.buffer(bytes: piece.bytes)
-            context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
-        }
-        context.flush()
-    }
-
-    private func end(_ context: ChannelHandlerContext) {
-        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        if !keepsAlive {
-            let channel = context.channel
-            written.whenComplete { _ in channel.close(promise: nil) }
-        }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { sendPieces(context) }
-        context.fireChannelWritabilityChanged()
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        pieces = nil
-        patience?.cancel()
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
-    }
-}
-
-extension HTTPVersion {
-    /// Whether the client knows no bodies in chunks.
-    fileprivate var isBefore11: Bool { major < 1 || major == 1 && minor == 0 }
 }

@@ -59,6 +59,7 @@ extension BufferedOutput {
             state.queue.account(chunk.settleAccount())
             let tickets = chunk.takeTickets()
             keep(chunk, in: file, readAt: tickets.map(\.readAt).min() ?? .max, &state)
+            for ticket in tickets where ticket.awaitsDestination { chunk.hold(ticket) }
             state.queue.markSafe(chunk)
             publish(state.queue)
             return tickets

@@ -9,10 +9,16 @@ public final class DeliveryTicket: Sendable {
     private let onDelivered: @Sendable () -> Void
     /// When the block was read, on the monotonic clock, in nanoseconds: for the delivery latency.
     public let readAt: UInt64
+    /// Whether a copy on disk is not enough: the destination must have the events.
+    public let awaitsDestination: Bool
 
     /// A ticket held once, by its source, until the batch has been handed to all outputs.
-    public init(readAt: UInt64, onDelivered: @escaping @Sendable () -> Void) {
+    public init(
+        readAt: UInt64, awaitsDestination: Bool = false,
+        onDelivered: @escaping @Sendable () -> Void
+    ) {
         self.readAt = readAt
+        self.awaitsDestination = awaitsDestination
         self.onDelivered = onDelivered
     }
 

@@ -10,7 +10,7 @@ public enum PluginCatalog {
     public static let catalog = ComponentCatalog(
         [
             TailSource.declaration, PrometheusSource.declaration, RemoteWriteSource.declaration,
-            ScrapeSource.declaration,
+            ScrapeSource.declaration, ZipkinSource.declaration,
         ]
             + PrometheusMonitors.declarations
             + [
@@ -20,6 +20,7 @@ public enum PluginCatalog {
             ]
             + [
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
+                ElasticsearchZipkinSection.declaration,
                 StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
                 StoreDestination.declaration, NullOutput.declaration,
@@ -43,6 +44,8 @@ public enum PluginCatalog {
             return try ScrapeSource(section, context: context)
         case "prometheus_monitor", "prometheus_output_monitor", "prometheus_tail_monitor":
             return try PrometheusMonitors.source(section, context: context)
+        case "zipkin":
+            return try ZipkinSource(section, name: name, sink: sink, context: context)
         default: return try tail(section, name: name, sink: sink, context: context)
         }
     }
@@ -152,6 +155,11 @@ public enum PluginCatalog {
             destination = ElasticsearchDestination(
                 settings.connection, documents: settings.documents, registry: context.registry,
                 name: name, clock: context.clock)
+        case "elasticsearch_zipkin":
+            let settings = try ElasticsearchZipkinSection(section, node: context.nodeName)
+            destination = ElasticsearchDestination(
+                settings.connection, registry: context.registry, name: name, clock: context.clock
+            ) { SpanDocumentEncoder(settings.documents) }
         case "store": destination = StoreDestination(section, name: name, context: context)
         case "stdout": destination = StdoutDestination(section)
         case "file", "secondary_file": destination = FileDestination(section, options: options)

@@ -29,7 +29,7 @@ public struct PluginContext: Sendable {
     public var outputByteLimit: Int
     /// Where happenings in outputs are told.
     public var outputLog: @Sendable (OutputReport) -> Void
-    /// Where sources of samples tell where they listen, with the component's name.
+    /// Where sources tell where they listen, with the component's name.
     public var listenLog: @Sendable (_ component: String, _ address: String) -> Void = { _, _ in }
     /// Where happenings of scraping are told.
     public var scrapeLog: @Sendable (ScrapeReport) -> Void = { _ in }

@@ -114,10 +114,12 @@ public enum TestPrograms {
         return extracted("prometheus-alertmanager")
     }()
 
-    /// The Python of the tests' own environment, if `make deps-test` has made it with some modules:
-    /// their folders in `site-packages`.
-    public static func python(with modules: String...) -> String? {
-        let folder = "\(SourceTree.root)/.cache/python"
+    /// The Python of one of the tests' own environments, if `make deps-test` has made it with some
+    /// modules: their folders in `site-packages`.
+    public static func python(
+        with modules: String..., in environment: String = "python"
+    ) -> String? {
+        let folder = "\(SourceTree.root)/.cache/\(environment)"
         for module in modules {
             var found = glob_t()
             defer { globfree(&found) }

@@ -80,7 +80,9 @@ public final class ElasticsearchStandIn: Sendable {
     }
 
     private static func serve(port: Int, _ state: Monitor<State>) throws -> HTTPServer {
-        try HTTPServer(host: "127.0.0.1", port: port, bodyByteLimit: 256 << 20) { request in
+        try HTTPServer(
+            host: "127.0.0.1", port: port, limits: HTTPServer.Limits(bodyBytes: 256 << 20)
+        ) { request in
             state.change { answer(request, &$0) }
         }
     }

@@ -47,7 +47,9 @@ public final class RemoteWriteStandIn: Sendable {
     /// A stand-in on a free port.
     public init() throws {
         let state = state
-        let made = try HTTPServer(host: "127.0.0.1", port: 0, bodyByteLimit: 64 << 20) { request in
+        let made = try HTTPServer(
+            host: "127.0.0.1", port: 0, limits: HTTPServer.Limits(bodyBytes: 64 << 20)
+        ) { request in
             state.change { Self.answer(request, &$0) }
         }
         port = made.port

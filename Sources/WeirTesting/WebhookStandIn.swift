@@ -54,7 +54,8 @@ public final class WebhookStandIn: Sendable {
     public init() throws {
         let state = Monitor(State())
         server = try HTTPServer(
-            host: "127.0.0.1", port: 0, bodyByteLimit: 64 << 20, slowThreadCount: 4,
+            host: "127.0.0.1", port: 0, limits: HTTPServer.Limits(bodyBytes: 64 << 20),
+            slowThreadCount: 4,
             isSlow: { _ in true }
         ) { Self.answer($0, state) }
         self.state = state

@@ -137,7 +137,7 @@ public final class SpanBatch {
     }
 
     /// Forgets the tags and annotations of the span under construction.
-    func abandon() {
+    public func abandon() {
         openTags.removeAll(keepingCapacity: true)
         openAnnotations.removeAll(keepingCapacity: true)
     }

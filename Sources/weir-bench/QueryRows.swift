@@ -129,7 +129,7 @@ struct QueryRows {
         let process = try ChildProcess(
             TestPrograms.weir, ["run", "-c", folder.file("weir.conf")],
             log: folder.file("weir.out"))
-        let marks = ["admin server listens", "source takes samples"].map {
+        let marks = ["admin server listens", "source listens"].map {
             "\($0) address=\"127.0.0.1:"
         }
         var ports = [0, 0]

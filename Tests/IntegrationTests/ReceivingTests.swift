@@ -23,9 +23,7 @@ import WeirTesting
             """, to: "weir.conf")
         let weir = try RunningWeir(folder)
         #expect(weir.waitForLog("weir runs"))
-        let mark = try #require(
-            weir.log.firstRange(of: "source takes samples address=\"127.0.0.1:"))
-        let port = try #require(Int(weir.log[mark.upperBound...].prefix { $0.isNumber }))
+        let port = try #require(weir.sourcePort)
         return (weir, port)
     }
 

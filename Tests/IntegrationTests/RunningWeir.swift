@@ -51,6 +51,14 @@ final class RunningWeir {
         return false
     }
 
+    /// The port of its one source that listens, as the log tells it.
+    var sourcePort: Int? {
+        guard waitForLog("source listens"),
+            let mark = log.firstRange(of: "source listens address=\"127.0.0.1:")
+        else { return nil }
+        return Int(log[mark.upperBound...].prefix { $0.isNumber })
+    }
+
     /// The port of the admin server, as the log tells it.
     var adminPort: Int? {
         guard waitForLog("admin server listens"),
@@ -144,8 +152,10 @@ enum TestConfigurations {
     /// - Parameters:
     ///   - logs: Its access logs: each a path, and the fields of its `json_format` or nothing.
     ///   - routes: A path's beginning and the answer's status, the first that fits; 200 has a body.
+    ///   - tracing: Where it reports the spans of all requests, and in which version of the endpoint.
     static func envoy(
-        logs: [(path: String, fields: [String])], routes: [(prefix: String, status: Int)]
+        logs: [(path: String, fields: [String])], routes: [(prefix: String, status: Int)],
+        tracing: (port: Int, version: String)? = nil
     ) -> String {
         let accessLogs = logs.map { log in
             let format =
@@ -164,10 +174,19 @@ enum TestConfigurations {
                 direct_response: { status: \(route.status)\(body) } }
                 """
         }
+        let reporting = tracing.map { "tracing: \(tracer($0.version))" } ?? ""
+        let clusters = tracing.map { "clusters: [\(collector($0.port))]" } ?? ""
         return """
             admin:
               address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+            node: { id: shop-1, cluster: Shop }
+            layered_runtime:
+              layers:
+              - name: static
+                static_layer: { tracing.zipkin.min_flush_spans: 3, \
+            tracing.zipkin.flush_interval_ms: 200 }
             static_resources:
+              \(clusters)
               listeners:
               - name: main
                 address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
@@ -177,6 +196,7 @@ enum TestConfigurations {
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                       stat_prefix: main
+                      \(reporting)
                       access_log: [\(accessLogs.joined(separator: ", "))]
                       route_config:
                         virtual_hosts:
@@ -188,6 +208,23 @@ enum TestConfigurations {
                         typed_config:
                           "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
             """
+    }
+
+    private static func tracer(_ version: String) -> String {
+        """
+        { random_sampling: { value: 100 }, provider: { name: envoy.tracers.zipkin, typed_config: { \
+        "@type": type.googleapis.com/envoy.config.trace.v3.ZipkinConfig, collector_cluster: spans, \
+        collector_endpoint: /api/v2/spans, trace_id_128bit: true, \
+        collector_endpoint_version: \(version) } } }
+        """
+    }
+
+    private static func collector(_ port: Int) -> String {
+        """
+        { name: spans, type: STATIC, connect_timeout: 5s, load_assignment: { cluster_name: spans, \
+        endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { \
+        address: 127.0.0.1, port_value: \(port) } } } }] }] } }
+        """
     }
 }
 

@@ -65,7 +65,8 @@ public final class RemoteWriteSource: Source {
         let made: HTTPServer
         do {
             made = try HTTPServer(
-                host: host, port: wantedPort, bodyByteLimit: bodyLimit, isSlow: { _ in true }
+                host: host, port: wantedPort, limits: HTTPServer.Limits(bodyBytes: bodyLimit),
+                isSlow: { _ in true }
             ) { [path, intake, counters, unreadable] request in
                 Self.answer(request, path, intake, counters, unreadable)
             }

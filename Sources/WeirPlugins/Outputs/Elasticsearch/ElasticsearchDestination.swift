@@ -14,13 +14,26 @@ public final class ElasticsearchDestination: ChunkDestination {
     private let ring: Mutex<HostRing>
     private let prepared = Mutex<Set<String>>([])
     private let clock: any PipelineClock
+    private let encoder: @Sendable () -> any ChunkEncoder
 
     /// A destination for documents of these options.
-    public init(
+    public convenience init(
         _ connection: ElasticsearchConnection, documents: DocumentOptions, registry: Registry,
         name: String, clock: any PipelineClock = SystemClock()
     ) {
+        self.init(
+            connection, documents: documents, registry: registry, name: name, clock: clock
+        ) { DocumentEncoder(documents) }
+    }
+
+    /// A destination for documents that an encoder of another kind writes.
+    init(
+        _ connection: ElasticsearchConnection, documents: DocumentOptions = DocumentOptions(),
+        registry: Registry, name: String, clock: any PipelineClock,
+        encoder: @escaping @Sendable () -> any ChunkEncoder
+    ) {
         self.clock = clock
+        self.encoder = encoder
         self.connection = connection
         self.documents = documents
         ring = Mutex(HostRing(connection.hosts))
@@ -35,7 +48,7 @@ public final class ElasticsearchDestination: ChunkDestination {
                 "Requests sent again in halves, because they were too large or malformed."), labels)
     }
 
-    public func makeEncoder() -> any ChunkEncoder { DocumentEncoder(documents) }
+    public func makeEncoder() -> any ChunkEncoder { encoder() }
 
     public func makeSender() -> any ChunkSender { ElasticsearchSender(self) }
 

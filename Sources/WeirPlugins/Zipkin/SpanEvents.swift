@@ -1,0 +1,59 @@
+// Hot path: every span becomes an event here.
+import WeirCore
+import WeirPipeline
+import WeirTraces
+
+/// Makes events of spans: each a record of Zipkin's JSON, so that filters and outputs treat it like
+/// any other.
+final class SpanEvents {
+    /// Bytes of JSON at which a batch is handed on.
+    private static let batchByteCount = 4 << 20
+
+    private let batch = EventBatch()
+    private let scanner = JSONLineScanner()
+    private var lines = ByteBuffer(capacity: 64 * 1024)
+    private var times: [Timestamp] = []
+    private let tag: String
+
+    init(tag: String) { self.tag = tag }
+
+    /// Sends spans on.
+    /// - Parameter now: The time of spans that tell none.
+    func emit(
+        _ spans: [TraceSpan], of source: SpanBatch, now: Timestamp, to sink: any EventSink,
+        ticket: DeliveryTicket
+    ) {
+        for span in spans {
+            source.appendJSON(of: span, to: &lines)
+            lines.append(byte: 0x0a)
+            times.append(Self.time(of: span, in: source) ?? now)
+            if lines.count >= Self.batchByteCount { flush(to: sink, ticket) }
+        }
+        flush(to: sink, ticket)
+    }
+
+    /// When a span began, or when the first thing happened in it.
+    static func time(of span: TraceSpan, in batch: SpanBatch) -> Timestamp? {
+        let microseconds =
+            span.timestamp != 0 ? span.timestamp : batch.annotations(of: span).first?.timestamp
+        guard let microseconds, microseconds != 0 else { return nil }
+        return Timestamp(
+            seconds: Int64(clamping: microseconds / 1_000_000),
+            nanoseconds: UInt32(microseconds % 1_000_000) * 1_000)
+    }
+
+    private func flush(to sink: any EventSink, _ ticket: DeliveryTicket) {
+        guard lines.count > 0 else { return }
+        batch.reset()
+        batch.tag = tag
+        batch.fillBlock(copying: lines.bytes)
+        _ = batch.cutLines(position: 0)
+        scanner.scan(into: batch, time: .epoch)
+        for row in batch.rows.indices {
+            batch.setTime(times[Int(batch.rows[row].line)], row: row)
+        }
+        lines.truncate(to: 0)
+        times.removeAll(keepingCapacity: true)
+        sink.emit(batch, ticket: ticket)
+    }
+}
