@@ -17,6 +17,7 @@ public enum PluginCatalog {
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
                 ParserFilter.declaration, IstioFieldsFilter.declaration,
                 IstioMetricsFilter.declaration, PrometheusFilter.declaration,
+                SamplingSignalsFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
@@ -120,6 +121,8 @@ public enum PluginCatalog {
         case "istio_metrics":
             return try IstioMetricsFilter(
                 section, name: name, catalog: context.series, clock: context.clock)
+        case "sampling_signals":
+            return SamplingSignalsFilter(section, name: name, context: context)
         case "prometheus":
             return try PrometheusFilter(section, name: name, context: context)
         default:

@@ -2,6 +2,7 @@ import WeirCore
 import WeirHost
 import WeirMetrics
 import WeirPipeline
+import WeirTraces
 
 /// What components are given to live in.
 public struct PluginContext: Sendable {
@@ -17,6 +18,8 @@ public struct PluginContext: Sendable {
     public var checkpoint: SeriesCheckpoint?
     /// The way of samples into the history that queries read.
     public var samples = SampleIntake()
+    /// Which requests went wrong by the access log, for the sampling of traces.
+    public var requestOutcomes = RequestOutcomes()
     /// Whether such a history is kept.
     public var keepsSamples = true
     /// The components that others may ask how they are.

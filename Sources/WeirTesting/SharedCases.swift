@@ -54,6 +54,33 @@ public enum SharedCases {
         return isWhole ? Array(buffer.bytes) : []
     }
 
+    /// The files of an archive compressed with gzip.
+    public static func archive(_ path: String) -> [(name: String, bytes: [UInt8])] {
+        files(ofArchive: restored(path))
+    }
+
+    /// The files of a tar archive (POSIX ustar: heads and contents in blocks of 512 bytes).
+    private static func files(ofArchive bytes: [UInt8]) -> [(name: String, bytes: [UInt8])] {
+        var files: [(name: String, bytes: [UInt8])] = []
+        var place = 0
+        while place + 512 <= bytes.count {
+            let name = bytes[place..<(place + 100)].prefix { $0 != 0 }
+            let digits = bytes[(place + 124)..<(place + 136)].prefix { $0 != 0 && $0 != 0x20 }
+            guard !name.isEmpty,
+                let size = Int(String(decoding: digits, as: UTF8.self), radix: 8),
+                place + 512 + size <= bytes.count
+            else { break }
+            let isFile = bytes[place + 156] == UInt8(ascii: "0") || bytes[place + 156] == 0
+            place += 512
+            if isFile {
+                let path = String(decoding: name, as: UTF8.self)
+                files.append((path, Array(bytes[place..<(place + size)])))
+            }
+            place += (size + 511) / 512 * 512
+        }
+        return files
+    }
+
     /// The objects of a file with one JSON object a line.
     public static func records(_ path: String) -> [Record] {
         guard let bytes = bytes(path) else { return [] }

@@ -15,6 +15,8 @@ public final class SpanBatch {
     public internal(set) var limited = LimitedSpans()
     /// How much is taken.
     public let limits: SpanLimits
+    /// Tags that every span gets which lacks them.
+    public var commonTags: [(key: String, value: String)] = []
     var texts = ByteBuffer(capacity: 4096)
     private var tags: [SpanTag] = []
     private var annotations: [SpanAnnotation] = []
@@ -152,6 +154,7 @@ public final class SpanBatch {
         }
         var span = span
         if span.parentID == span.id { span.parentID = 0 }
+        if !commonTags.isEmpty { addCommonTags() }
         span.firstTag = UInt32(truncatingIfNeeded: tags.count)
         span.firstAnnotation = UInt32(truncatingIfNeeded: annotations.count)
         closeTags()
@@ -160,6 +163,15 @@ public final class SpanBatch {
         span.annotationCount =
             UInt32(truncatingIfNeeded: annotations.count) &- span.firstAnnotation
         spans.append(span)
+    }
+
+    /// Puts the common tags before the span's own, which win over them.
+    private func addCommonTags() {
+        let common = commonTags.map { tag in
+            let key = text(tag.key)
+            return (prefix(of: key), SpanTag(key: key, value: text(tag.value)))
+        }
+        openTags.insert(contentsOf: common, at: 0)
     }
 
     private func closeTags() {

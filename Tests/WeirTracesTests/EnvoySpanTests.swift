@@ -26,6 +26,21 @@ struct EnvoySpanTests {
         #expect(spans == [.jsonV2: 1355, .protobuf: 59])
     }
 
+    /// `tracing.zipkin.spans_sent` of the three proxies, in the corpus' ground truth.
+    @Test func `the spans of each proxy are as many as it counted itself`() throws {
+        var counts: [String: Int] = [:]
+        for (name, bytes) in SpanRig.envoyBodies {
+            for span in try SpanRig.decode(bytes, as: format(name)) {
+                let version = format(name) == .protobuf ? "-v2" : ""
+                counts[span.local.service + version, default: 0] += 1
+            }
+        }
+        #expect(
+            counts == [
+                "productpage.default": 577, "reviews.default": 778, "reviews.default-v2": 59,
+            ])
+    }
+
     @Test func `nothing is lost from JSON to spans and back`() throws {
         for (name, bytes) in SpanRig.envoyBodies where format(name) == .jsonV2 {
             let batch = try SpanRig.batch(bytes, as: .jsonV2)

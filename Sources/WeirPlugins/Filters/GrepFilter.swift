@@ -264,13 +264,6 @@ private struct ConditionList {
                 location, "`\(way.text)` has a pattern already",
                 help: "join the two into one pattern: `/a|b/`")
         }
-        do {
-            let regex = try Regex(
-                literal.source, ignoresCase: literal.ignoresCase,
-                dotMatchesLineEnds: literal.dotMatchesLineEnds)
-            conditions.append(Condition(way, regex))
-        } catch {
-            throw SectionError(location, error.message, help: error.help)
-        }
+        conditions.append(Condition(way, try literal.compiled(at: location)))
     }
 }

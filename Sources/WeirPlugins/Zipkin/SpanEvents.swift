@@ -32,6 +32,18 @@ final class SpanEvents {
         flush(to: sink, ticket)
     }
 
+    /// Sends spans on that are written as JSON already, each with a line feed behind it.
+    func emit(
+        lines text: [UInt8], times: [Timestamp], to sink: any EventSink, ticket: DeliveryTicket
+    ) {
+        lines.append(text)
+        self.times += times
+        if lines.count >= Self.batchByteCount { flush(to: sink, ticket) }
+    }
+
+    /// Sends on what is left.
+    func finish(to sink: any EventSink, ticket: DeliveryTicket) { flush(to: sink, ticket) }
+
     /// When a span began, or when the first thing happened in it.
     static func time(of span: TraceSpan, in batch: SpanBatch) -> Timestamp? {
         let microseconds =

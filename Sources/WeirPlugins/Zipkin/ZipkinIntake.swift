@@ -26,6 +26,8 @@ final class ZipkinIntake: Sendable {
         var inflatedByteLimit = 16 << 20
         /// Most bytes that one byte may become.
         var inflationLimit = 200
+        /// Tags that every span gets which lacks them.
+        var commonTags: [(key: String, value: String)] = []
     }
 
     /// What one thread needs.
@@ -37,6 +39,7 @@ final class ZipkinIntake: Sendable {
 
         init(_ options: Options) {
             spans = SpanBatch(limits: options.limits)
+            spans.commonTags = options.commonTags
             events = SpanEvents(tag: options.tag)
         }
     }
@@ -45,12 +48,15 @@ final class ZipkinIntake: Sendable {
     private let sink: any EventSink
     private let clock: any PipelineClock
     private let counters: ZipkinCounters
+    private let sampling: SpanSampling
     private let workers = Mutex<[Worker]>([])
 
     init(
-        _ options: Options, sink: any EventSink, clock: any PipelineClock, counters: ZipkinCounters
+        _ options: Options, sink: any EventSink, clock: any PipelineClock,
+        counters: ZipkinCounters, sampling: SpanSampling
     ) {
         self.options = options
+        self.sampling = sampling
         self.sink = sink
         self.clock = clock
         self.counters = counters
@@ -88,8 +94,7 @@ final class ZipkinIntake: Sendable {
             readAt: clock.monotonicNanoseconds,
             awaitsDestination: options.acknowledgement == .delivered
         ) { if waits { answer.give(status: status) } }
-        worker.events.emit(
-            worker.spans.spans, of: worker.spans, now: clock.now, to: sink, ticket: ticket)
+        sampling.take(worker.spans, through: worker.events, now: clock.now, ticket: ticket)
         ticket.release()
         return waits ? HTTPServer.Response(answer) : Self.accepted(format)
     }

@@ -58,9 +58,27 @@ public final class ZipkinSource: Source {
             AnyParameter(P.spanLimit), AnyParameter(P.tagLimit), AnyParameter(P.annotationLimit),
             AnyParameter(P.textLimit), AnyParameter(P.origins),
         ],
+        sections: [SamplingSection.declaration],
         examples: [
             "<source>\n  @type zipkin\n  bind 0.0.0.0\n  port 9411\n</source>",
             "<source>\n  @type zipkin\n  ack delivered\n</source>",
+            """
+            <source>
+              @type zipkin
+              <sampling>
+                <policy errors>
+                  when error
+                </policy>
+                <policy access-log>
+                  when access_log
+                </policy>
+                <policy rest>
+                  when probability
+                  share 0.05
+                </policy>
+              </sampling>
+            </source>
+            """,
         ])
 
     private let host: String
@@ -68,6 +86,7 @@ public final class ZipkinSource: Source {
     private let limits: HTTPServer.Limits
     private let intake: ZipkinIntake
     private let counters: ZipkinCounters
+    private let sampling: SpanSampling
     private let origins: [String]
     private let listens: @Sendable (String) -> Void
     private let server = Mutex<HTTPServer?>(nil)
@@ -96,7 +115,20 @@ public final class ZipkinSource: Source {
         options.limits.tags = section[P.tagLimit]
         options.limits.annotations = section[P.annotationLimit]
         options.limits.textBytes = section[P.textLimit]
-        intake = ZipkinIntake(options, sink: sink, clock: context.clock, counters: counters)
+        let settings = try section.section("sampling").map {
+            (part) throws(SectionError) in try SamplingSection(part)
+        }
+        guard settings?.window == nil || options.acknowledgement == .received else {
+            throw SectionError(
+                section.location(of: P.acknowledgement),
+                "clients cannot wait until held traces are decided of",
+                help: "write `ack received`, or sampling without policies")
+        }
+        options.commonTags = settings?.telemetry?.tags ?? []
+        sampling = SpanSampling(
+            settings, tag: options.tag, source: name, sink: sink, context: context)
+        intake = ZipkinIntake(
+            options, sink: sink, clock: context.clock, counters: counters, sampling: sampling)
     }
 
     /// The port that it listens on, once it has started.
@@ -119,10 +151,15 @@ public final class ZipkinSource: Source {
                 help: "choose another `port`; 0 takes any free one")
         }
         server.withLock { $0 = made }
+        sampling.start()
         listens("\(host):\(made.port)")
     }
 
-    public func stop() { server.withLock { $0.take() }?.stop() }
+    public func stop() {
+        guard let server = server.withLock({ $0.take() }) else { return }
+        server.stop()
+        sampling.stop()
+    }
 
     public func close() {}
 

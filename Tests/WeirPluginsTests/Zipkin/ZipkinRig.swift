@@ -63,18 +63,22 @@ final class ZipkinRig {
     let events = HeldEvents()
     let registry = Registry()
     let source: ZipkinSource
+    let context: PluginContext
     private let client = HTTPClient()
 
     init(_ parameters: String = "") throws {
         let read = ComponentSection.read(
             "<source>\n@type zipkin\nport 0\n\(parameters)\n</source>", as: .source)
         let section = try #require(read.section, "\(read.diagnostics)")
-        source = try ZipkinSource(
-            section, name: "spans", sink: events, context: .forTests(registry: registry))
+        context = .forTests(registry: registry)
+        source = try ZipkinSource(section, name: "spans", sink: events, context: context)
         try source.start()
     }
 
     deinit { source.stop() }
+
+    /// What Envoy posted, by the names of the files.
+    static let envoyBodies = SharedCases.archive("corpus/envoy/zipkin/bodies.tar.gz")
 
     struct Answer: Equatable {
         var status: Int
@@ -105,6 +109,7 @@ final class ZipkinRig {
         registry.textExposition().split(separator: "\n").filter {
             $0.hasPrefix(name) && $0.contains(label)
         }
-        .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
+        .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+        .reduce(0) { $0 + Int($1) }
     }
 }

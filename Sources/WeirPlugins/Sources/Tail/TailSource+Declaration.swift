@@ -263,7 +263,7 @@ extension TailGroup {
     /// Reads a `<group>`.
     init(_ section: Section) throws(SectionError) {
         typealias P = GroupParameters
-        let pattern = try Self.regex(section[P.pattern], at: section.location(of: P.pattern))
+        let pattern = try section[P.pattern].compiled(at: section.location(of: P.pattern))
         var rules: [Rule] = []
         for rule in section.sections("rule") {
             let place = rule.location(of: P.match)
@@ -276,7 +276,7 @@ extension TailGroup {
                         help: "it has \(names.isEmpty ? "none" : names)")
                 }
                 do {
-                    patterns[name] = try Self.regex(try ValueText.regex(text), at: place)
+                    patterns[name] = try ValueText.regex(text).compiled(at: place)
                 } catch let error as SectionError {
                     throw error
                 } catch {
@@ -289,18 +289,6 @@ extension TailGroup {
             rules.append(Rule(patterns: patterns, lineLimit: limit < 0 ? nil : limit))
         }
         self.init(pattern: pattern, period: section[P.ratePeriod], rules: rules)
-    }
-
-    private static func regex(
-        _ literal: RegexLiteral, at place: SourceLocation
-    ) throws(SectionError) -> Regex {
-        do {
-            return try Regex(
-                literal.source, ignoresCase: literal.ignoresCase,
-                dotMatchesLineEnds: literal.dotMatchesLineEnds)
-        } catch {
-            throw SectionError(place, error.message, help: error.help)
-        }
     }
 }
 
