@@ -72,7 +72,7 @@ let package = Package(
             name: "weir",
             dependencies: [
                 "WeirAgent", "WeirAlerts", "WeirConfig", "WeirCore", "WeirHost", "WeirPlugins",
-                "WeirPromQL", "WeirStore",
+                "WeirPromQL", "WeirStore", "WeirTraces",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .executableTarget(

@@ -24,7 +24,8 @@ public enum PluginCatalog {
                 ElasticsearchZipkinSection.declaration,
                 StdoutDestination.declaration,
                 FileDestination.declaration, FileDestination.secondaryDeclaration,
-                StoreDestination.declaration, NullOutput.declaration,
+                StoreDestination.declaration, TraceStoreDestination.declaration,
+                NullOutput.declaration,
                 PrometheusOutput.declaration, RemoteWriteSection.declaration,
                 RoutingOutputs.copy, RoutingOutputs.relabel,
             ]
@@ -164,6 +165,8 @@ public enum PluginCatalog {
                 settings.connection, registry: context.registry, name: name, clock: context.clock
             ) { SpanDocumentEncoder(settings.documents) }
         case "store": destination = StoreDestination(section, name: name, context: context)
+        case "trace_store":
+            destination = TraceStoreDestination(section, name: name, context: context)
         case "stdout": destination = StdoutDestination(section)
         case "file", "secondary_file": destination = FileDestination(section, options: options)
         default:

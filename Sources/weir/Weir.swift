@@ -11,7 +11,7 @@ struct Weir: ParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, TestCommand.self, DocsCommand.self,
             LogsCommand.self, QueryCommand.self, AlertsCommand.self, ReplayCommand.self,
-            SLOCommand.self,
+            SLOCommand.self, TraceCommand.self,
             DemoCommand.self,
         ],
         defaultSubcommand: nil)

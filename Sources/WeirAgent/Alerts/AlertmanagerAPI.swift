@@ -39,7 +39,7 @@ struct AlertmanagerAPI: Sendable {
         default: break
         }
         guard path.hasPrefix("silence/") else { return Self.refusal(404, "there is no such path") }
-        let id = QueryParameters.decoded(path.dropFirst("silence/".count))
+        let id = FormText.decoded(path.dropFirst("silence/".count))
         switch request.method {
         case "GET":
             guard let silence = rules.mutes.withSilences({ $0[id] }) else {

@@ -57,7 +57,7 @@ struct QueryAPI: Sendable {
         }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         if parts.count == 3, parts[0] == "label", parts[2] == "values" {
-            return try values(of: QueryParameters.decoded(parts[1]), parameters)
+            return try values(of: FormText.decoded(parts[1]), parameters)
         }
         throw QueryRefusal(kind: "not_found", message: "there is no \(request.path)")
     }

@@ -37,32 +37,7 @@ struct QueryParameters {
         }
     }
 
-    private mutating func add(_ text: Substring) {
-        for part in text.split(separator: "&") {
-            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            values.append(
-                (Self.decoded(pair[0]), pair.count > 1 ? Self.decoded(pair[1]) : ""))
-        }
-    }
-
-    /// A text without its percent signs and pluses.
-    static func decoded(_ text: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "+") {
-                bytes.append(0x20)
-            } else if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
+    private mutating func add(_ text: Substring) { values += FormText.fields(of: text) }
 
     /// The first value of a parameter.
     subscript(name: String) -> String? {

@@ -43,6 +43,11 @@ public final class ZipkinSource: Source {
             "text_limit", default: 64 << 10, "Most bytes of a name, key or value; longer are cut.")
         static let origins = Parameter.list(
             "allowed_origins", default: ["*"], "Whose pages may send and ask, from browsers.")
+        static let store = Parameter.text(
+            "trace_store", default: "",
+            "The file of a `@type trace_store`, from which Zipkin's questions are answered.")
+        static let autocompleteKeys = Parameter.list(
+            "autocomplete_keys", default: [], "The tags whose values are offered to be completed.")
     }
 
     /// The component as users see it.
@@ -56,7 +61,8 @@ public final class ZipkinSource: Source {
             AnyParameter(P.inflationLimit), AnyParameter(P.memoryLimit),
             AnyParameter(P.connectionLimit), AnyParameter(P.requestTime),
             AnyParameter(P.spanLimit), AnyParameter(P.tagLimit), AnyParameter(P.annotationLimit),
-            AnyParameter(P.textLimit), AnyParameter(P.origins),
+            AnyParameter(P.textLimit), AnyParameter(P.origins), AnyParameter(P.store),
+            AnyParameter(P.autocompleteKeys),
         ],
         sections: [SamplingSection.declaration],
         examples: [
@@ -87,6 +93,7 @@ public final class ZipkinSource: Source {
     private let intake: ZipkinIntake
     private let counters: ZipkinCounters
     private let sampling: SpanSampling
+    private let query: ZipkinQuery?
     private let origins: [String]
     private let listens: @Sendable (String) -> Void
     private let server = Mutex<HTTPServer?>(nil)
@@ -99,6 +106,12 @@ public final class ZipkinSource: Source {
         wantedPort = section[P.port]
         origins = section[P.origins]
         listens = { [log = context.listenLog] in log(name, $0) }
+        query =
+            section[P.store].isEmpty
+            ? nil
+            : ZipkinQuery(
+                path: section[P.store], autocompleteKeys: section[P.autocompleteKeys],
+                clock: context.clock)
         counters = ZipkinCounters(context.registry, source: name)
         var limits = HTTPServer.Limits(bodyBytes: section[P.bodyLimit])
         limits.heldBytes = max(section[P.memoryLimit], section[P.bodyLimit])
@@ -138,10 +151,11 @@ public final class ZipkinSource: Source {
         let made: HTTPServer
         do {
             made = try HTTPServer(
-                host: host, port: wantedPort, limits: limits, isSlow: { $0.method == "POST" },
+                host: host, port: wantedPort, limits: limits, slowThreadCount: 3,
+                isSlow: { $0.method == "POST" || $0.path.contains("/api/v2/") },
                 limited: { [counters] in counters.note($0) }
-            ) { [intake, origins] request in
-                var answer = Self.answer(request, intake)
+            ) { [intake, query, origins] request in
+                var answer = Self.answer(request, intake, query)
                 Self.allow(origins, request, &answer)
                 return answer
             }
@@ -166,8 +180,9 @@ public final class ZipkinSource: Source {
     // MARK: Routes
 
     private static func answer(
-        _ request: HTTPServer.Request, _ intake: ZipkinIntake
+        _ request: HTTPServer.Request, _ intake: ZipkinIntake, _ query: ZipkinQuery?
     ) -> HTTPServer.Response {
+        if request.method == "GET", let answer = query?.answer(request) { return answer }
         switch (request.method, request.path) {
         case ("TRACE", _): return HTTPServer.Response(status: 405, body: "405 Method Not Allowed")
         case ("OPTIONS", _): return HTTPServer.Response(status: 200, body: "")
