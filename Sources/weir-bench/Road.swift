@@ -229,7 +229,7 @@ struct Road {
     }
 
     /// The CPU seconds of a process, user and system, after its end.
-    private static func waitForUsage(_ pid: pid_t) -> Double {
+    static func waitForUsage(_ pid: pid_t) -> Double {
         var status: Int32 = 0
         var usage = rusage()
         while wait4(pid, &status, 0, &usage) < 0, errno == EINTR {}

@@ -21,6 +21,7 @@ enum WeirBench {
         case "queries": try QueryRows.run()
         case "rules": try RuleRows.run { print($0, $1, separator: ": ") }
         case "replay": try ReplayRows.run { print($0, $1, separator: ": ") }
+        case "spans": try SpanRows.run { print($0, $1, separator: ": ") }
         case "road", nil:
             if arguments.isEmpty {
                 Stages().run()
@@ -38,12 +39,13 @@ enum WeirBench {
         try SeriesRows().run { FormerFigures.printRow($0, $1) }
         try SeriesRows().runRemoteWrite { FormerFigures.printRow($0, $1) }
         try RuleRows.run { FormerFigures.printRow($0, $1) }
+        try SpanRows.run { FormerFigures.printRow($0, $1) }
         try ReplayRows.run { FormerFigures.printRow($0, $1) }
     }
 
     private static func usage() {
         print(
-            "weir-bench [stages | series | rules | replay | queries | road [LINES] | generate LINES json|text]"
+            "weir-bench [stages | series | rules | replay | spans | queries | road [LINES] | generate LINES json|text]"
         )
     }
 }

@@ -5,7 +5,7 @@ import WeirTraces
 
 /// Makes events of spans: each a record of Zipkin's JSON, so that filters and outputs treat it like
 /// any other.
-final class SpanEvents {
+public final class SpanEvents {
     /// Bytes of JSON at which a batch is handed on.
     private static let batchByteCount = 4 << 20
 
@@ -15,11 +15,12 @@ final class SpanEvents {
     private var times: [Timestamp] = []
     private let tag: String
 
-    init(tag: String) { self.tag = tag }
+    /// Events of a tag.
+    public init(tag: String) { self.tag = tag }
 
     /// Sends spans on.
     /// - Parameter now: The time of spans that tell none.
-    func emit(
+    public func emit(
         _ spans: [TraceSpan], of source: SpanBatch, now: Timestamp, to sink: any EventSink,
         ticket: DeliveryTicket
     ) {

@@ -1,13 +1,17 @@
 import WeirConfig
 import WeirCore
+import WeirPipeline
 
 /// The encoding of an elasticsearch output by itself, for measuring it.
 public struct DocumentEncoding {
-    private let encoder: DocumentEncoder
+    private let encoder: any ChunkEncoder
 
     /// The encoding that a `<match>` describes.
     public init(_ section: Section) throws(SectionError) {
-        encoder = DocumentEncoder(try ElasticsearchSection(section).documents)
+        encoder =
+            section.type == "elasticsearch_zipkin"
+            ? SpanDocumentEncoder(try ElasticsearchZipkinSection(section, node: "").documents)
+            : DocumentEncoder(try ElasticsearchSection(section).documents)
     }
 
     /// Appends all events of a batch.
