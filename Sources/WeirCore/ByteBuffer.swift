@@ -8,10 +8,11 @@ public struct ByteBuffer: ~Copyable {
     /// Free bytes kept behind the last one, so that readers may load 64 bytes at any place.
     public static let padding = 64
 
-    private var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
     /// Bytes written.
-    public private(set) var count: Int
-    private var capacity: Int
+    @inlinable public var count: Int { written }
+    @usableFromInline var written: Int
+    @usableFromInline var capacity: Int
 
     /// An empty buffer with room for `capacity` bytes.
     public init(capacity: Int = 0) {
@@ -19,28 +20,30 @@ public struct ByteBuffer: ~Copyable {
         guard let start = malloc(size + Self.padding) else { fatalError("out of memory") }
         base = start.assumingMemoryBound(to: UInt8.self)
         self.capacity = size
-        count = 0
+        written = 0
     }
 
     deinit { free(base) }
 
     /// The first byte; valid until the next append.
-    public var pointer: UnsafePointer<UInt8> { UnsafePointer(base) }
+    @inlinable public var pointer: UnsafePointer<UInt8> { UnsafePointer(base) }
 
     /// The bytes written, valid until the next append.
-    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+    @inlinable public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base, count: count)
+    }
 
     /// Allocated bytes, for budgets.
     public var allocatedByteCount: Int { capacity }
 
     /// Makes room for `extra` more bytes, at least doubling on growth.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func reserve(_ extra: Int) {
         if capacity &- count < extra { grow(extra) }
     }
 
-    @inline(never)
-    private mutating func grow(_ extra: Int) {
+    @usableFromInline @inline(never)
+    mutating func grow(_ extra: Int) {
         // Doubling stops at 1 MiB steps: a large chunk grows by a quarter, to waste less memory.
         let step = capacity < 1 << 20 ? capacity : capacity / 4
         let size = capacity + max(extra, step)
@@ -50,11 +53,11 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Appends `length` bytes from `source`.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func append(_ source: UnsafePointer<UInt8>, _ length: Int) {
         reserve(length)
         memcpy(base + count, source, length)
-        count &+= length
+        written &+= length
     }
 
     /// Appends `length` bytes that are readable 16 bytes beyond their end: faster than
@@ -72,11 +75,11 @@ public struct ByteBuffer: ~Copyable {
                 toByteOffset: place, as: SIMD16<UInt8>.self)
             place &+= 16
         } while place < length
-        count &+= length
+        written &+= length
     }
 
     /// Appends the bytes of a buffer.
-    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    @inlinable public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
         append(start.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
@@ -87,7 +90,7 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Appends a literal.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func append(_ literal: StaticString) {
         append(literal.utf8Start, literal.utf8CodeUnitCount)
     }
@@ -100,11 +103,11 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Appends one byte.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func append(byte: UInt8) {
         reserve(1)
         base[count] = byte
-        count &+= 1
+        written &+= 1
     }
 
     /// Appends a whole number in decimal.
@@ -124,7 +127,7 @@ public struct ByteBuffer: ~Copyable {
             base[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while place > count
-        count += digits
+        written += digits
     }
 
     /// Puts a byte in another's place, which must have been written.
@@ -135,28 +138,28 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// The last byte, or `nil` when empty.
-    public var last: UInt8? { count > 0 ? base[count - 1] : nil }
+    @inlinable public var last: UInt8? { count > 0 ? base[count - 1] : nil }
 
     /// Takes the last byte away; the buffer must not be empty.
     public mutating func removeLast() {
         precondition(count > 0, "a byte to remove")
-        count -= 1
+        written -= 1
     }
 
     /// Forgets the bytes behind the first `length`, keeping the memory.
     public mutating func truncate(to length: Int) {
         precondition(length >= 0 && length <= count, "truncation to a place inside")
-        count = length
+        written = length
     }
 
     /// Writes directly: `body` gets room for `maximum` bytes and returns how many it filled.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func appendInPlace(
         maximum: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int
     ) {
         reserve(maximum)
-        let written = body(base + count)
-        precondition(written >= 0 && written <= maximum, "wrote within the room given")
-        count &+= written
+        let added = body(base + written)
+        precondition(added >= 0 && added <= maximum, "wrote within the room given")
+        written &+= added
     }
 }

@@ -17,7 +17,7 @@ public enum PluginCatalog {
                 RecordTransformerFilter.declaration, GrepFilter.declaration,
                 ParserFilter.declaration, IstioFieldsFilter.declaration,
                 IstioMetricsFilter.declaration, PrometheusFilter.declaration,
-                SamplingSignalsFilter.declaration,
+                SamplingSignalsFilter.declaration, SpanMetricsFilter.declaration,
             ]
             + [
                 ElasticsearchSection.declaration, DataStreamSection.declaration,
@@ -124,6 +124,8 @@ public enum PluginCatalog {
                 section, name: name, catalog: context.series, clock: context.clock)
         case "sampling_signals":
             return SamplingSignalsFilter(section, name: name, context: context)
+        case "span_metrics":
+            return try SpanMetricsFilter(section, name: name, context: context)
         case "prometheus":
             return try PrometheusFilter(section, name: name, context: context)
         default:

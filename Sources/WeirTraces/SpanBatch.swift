@@ -20,8 +20,8 @@ public final class SpanBatch {
     var texts = ByteBuffer(capacity: 4096)
     private var tags: [SpanTag] = []
     private var annotations: [SpanAnnotation] = []
-    /// The tags of the span under construction, with the first eight bytes of their keys.
-    private var openTags: [(prefix: UInt64, tag: SpanTag)] = []
+    /// Where the tags of the span under construction begin.
+    private var openTag = 0
     private var openAnnotations: [SpanAnnotation] = []
 
     /// An empty batch.
@@ -32,7 +32,7 @@ public final class SpanBatch {
         spans.removeAll(keepingCapacity: true)
         tags.removeAll(keepingCapacity: true)
         annotations.removeAll(keepingCapacity: true)
-        openTags.removeAll(keepingCapacity: true)
+        openTag = 0
         openAnnotations.removeAll(keepingCapacity: true)
         texts.truncate(to: 0)
         limited = LimitedSpans()
@@ -75,6 +75,19 @@ public final class SpanBatch {
     }
 
     // MARK: Writing
+
+    /// Keeps a text of ASCII that JSON takes as it stands.
+    @inline(__always)
+    func plainText(_ bytes: UnsafeRawBufferPointer) -> SpanText {
+        guard bytes.count <= limits.textBytes, texts.count < Self.textByteLimit,
+            let base = bytes.bindMemory(to: UInt8.self).baseAddress
+        else { return text(bytes) }
+        let start = texts.count
+        texts.append(base, bytes.count)
+        return SpanText(
+            offset: UInt32(truncatingIfNeeded: start),
+            count: UInt32(truncatingIfNeeded: bytes.count), isPlain: true)
+    }
 
     /// Keeps a text: cut at the limit, malformed UTF-8 replaced, in small letters if asked for.
     func text(_ bytes: UnsafeRawBufferPointer, isSmall: Bool = false) -> SpanText {
@@ -121,12 +134,13 @@ public final class SpanBatch {
     }
 
     /// Adds a tag to the span under construction; a key's last value stays.
+    @inline(__always)
     func addTag(_ key: SpanText, _ value: SpanText) {
-        guard openTags.count < limits.tags else {
+        guard tags.count &- openTag < limits.tags else {
             limited.tags += 1
             return
         }
-        openTags.append((prefix(of: key), SpanTag(key: key, value: value)))
+        tags.append(SpanTag(prefix: prefix(of: key), key: key, value: value))
     }
 
     /// Adds an annotation to the span under construction.
@@ -140,7 +154,7 @@ public final class SpanBatch {
 
     /// Forgets the tags and annotations of the span under construction.
     public func abandon() {
-        openTags.removeAll(keepingCapacity: true)
+        tags.removeSubrange(openTag...)
         openAnnotations.removeAll(keepingCapacity: true)
     }
 
@@ -155,13 +169,14 @@ public final class SpanBatch {
         var span = span
         if span.parentID == span.id { span.parentID = 0 }
         if !commonTags.isEmpty { addCommonTags() }
-        span.firstTag = UInt32(truncatingIfNeeded: tags.count)
+        span.firstTag = UInt32(truncatingIfNeeded: openTag)
         span.firstAnnotation = UInt32(truncatingIfNeeded: annotations.count)
         closeTags()
         closeAnnotations()
         span.tagCount = UInt32(truncatingIfNeeded: tags.count) &- span.firstTag
         span.annotationCount =
             UInt32(truncatingIfNeeded: annotations.count) &- span.firstAnnotation
+        openTag = tags.count
         spans.append(span)
     }
 
@@ -169,29 +184,53 @@ public final class SpanBatch {
     private func addCommonTags() {
         let common = commonTags.map { tag in
             let key = text(tag.key)
-            return (prefix(of: key), SpanTag(key: key, value: text(tag.value)))
+            return SpanTag(prefix: prefix(of: key), key: key, value: text(tag.value))
         }
-        openTags.insert(contentsOf: common, at: 0)
+        tags.insert(contentsOf: common, at: openTag)
     }
 
+    /// Puts the tags of the span under construction in the order of their keys, each once.
     private func closeTags() {
-        sort(&openTags) { isBefore($0, $1) }
-        let start = tags.count
-        for (_, tag) in openTags {
-            if tags.count > start, isSame(tags[tags.count - 1].key, tag.key) {
-                tags[tags.count - 1] = tag
+        let count = tags.count &- openTag
+        guard count > 1 else { return }
+        var kept = count
+        tags.withUnsafeMutableBufferPointer { all in
+            var open = UnsafeMutableBufferPointer(rebasing: all[openTag...])
+            if count <= 64 {
+                for index in 1..<count {
+                    let tag = open[index]
+                    var place = index
+                    while place > 0, isBefore(tag, open[place &- 1]) {
+                        open[place] = open[place &- 1]
+                        place &-= 1
+                    }
+                    open[place] = tag
+                }
             } else {
-                tags.append(tag)
+                open.sort(by: isBefore)
+            }
+            kept = 1
+            for index in 1..<count {
+                if open[index].prefix == open[kept &- 1].prefix,
+                    isSame(open[index].key, open[kept &- 1].key)
+                {
+                    open[kept &- 1] = open[index]
+                } else {
+                    open[kept] = open[index]
+                    kept &+= 1
+                }
             }
         }
-        openTags.removeAll(keepingCapacity: true)
+        if kept < count { tags.removeLast(count &- kept) }
     }
 
     private func closeAnnotations() {
         guard !openAnnotations.isEmpty else { return }
-        sort(&openAnnotations) {
-            $0.timestamp == $1.timestamp
-                ? compare($0.value, $1.value) < 0 : $0.timestamp < $1.timestamp
+        if openAnnotations.count > 1 {
+            openAnnotations.sort {
+                $0.timestamp == $1.timestamp
+                    ? compare($0.value, $1.value) < 0 : $0.timestamp < $1.timestamp
+            }
         }
         let start = annotations.count
         for annotation in openAnnotations {
@@ -205,30 +244,15 @@ public final class SpanBatch {
         openAnnotations.removeAll(keepingCapacity: true)
     }
 
-    /// Sorts and leaves equals in their order: by insertion while there are few.
-    private func sort<T>(_ things: inout [T], _ isBefore: (T, T) -> Bool) {
-        guard things.count <= 64 else { return things.sort(by: isBefore) }
-        guard things.count > 1 else { return }
-        for index in 1..<things.count {
-            let thing = things[index]
-            var place = index
-            while place > 0, isBefore(thing, things[place - 1]) {
-                things[place] = things[place - 1]
-                place -= 1
-            }
-            things[place] = thing
-        }
+    @inline(__always)
+    private func isBefore(_ left: SpanTag, _ right: SpanTag) -> Bool {
+        left.prefix == right.prefix ? compare(left.key, right.key) < 0 : left.prefix < right.prefix
     }
 
-    private func isBefore(
-        _ left: (prefix: UInt64, tag: SpanTag), _ right: (prefix: UInt64, tag: SpanTag)
-    ) -> Bool {
-        left.prefix == right.prefix
-            ? compare(left.tag.key, right.tag.key) < 0 : left.prefix < right.prefix
-    }
-
+    @inline(__always)
     private func prefix(of key: SpanText) -> UInt64 {
-        let word = bytes(of: key).loadUnalignedPadded()
+        // Shorter keys may be read beyond their end.
+        let word = UnsafeRawPointer(texts.pointer + Int(key.offset)).loadUnaligned(as: UInt64.self)
         let missing = UInt64(8 - min(8, Int(key.count))) * 8
         return missing == 64 ? 0 : (word.bigEndian >> missing) << missing
     }
@@ -244,14 +268,6 @@ public final class SpanBatch {
     /// Whether two texts have the same bytes.
     public func isSame(_ left: SpanText, _ right: SpanText) -> Bool {
         left.count == right.count && compare(left, right) == 0
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// The first eight bytes, also of a shorter text: the memory behind it is readable.
-    fileprivate func loadUnalignedPadded() -> UInt64 {
-        guard let start = baseAddress else { return 0 }
-        return start.loadUnaligned(as: UInt64.self)
     }
 }
 

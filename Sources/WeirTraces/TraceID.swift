@@ -48,16 +48,22 @@ public struct TraceID: Hashable, Sendable {
 public func spanID(hex: some Collection<UInt8>) -> UInt64? {
     guard (1...16).contains(hex.count) else { return nil }
     var number: UInt64 = 0
+    var wrong: UInt8 = 0
     for byte in hex {
-        let digit: UInt8
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte &- UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte &- UInt8(ascii: "a") &+ 10
-        default: return nil
-        }
-        number = number << 4 | UInt64(digit)
+        let value = hexValues[Int(byte)]
+        wrong |= value
+        number = number << 4 | UInt64(value & 15)
     }
-    return number
+    return wrong < 16 ? number : nil
+}
+
+/// The value of each byte as a digit; 255 for those that are none.
+private let hexValues: [UInt8] = (0...255).map { byte in
+    switch UInt8(byte) {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt8(byte) - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt8(byte) - UInt8(ascii: "a") + 10
+    default: 255
+    }
 }
 
 /// Appends the 16 hexadecimal digits of a span's id.

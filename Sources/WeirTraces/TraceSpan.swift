@@ -1,8 +1,20 @@
 /// Where a text stands in the bytes of its ``SpanBatch``.
 public struct SpanText: Sendable {
+    private static let plainBit: UInt32 = 1 << 31
+
     var offset: UInt32
+    private let countAndForm: UInt32
+
     /// Bytes of UTF-8.
-    public var count: UInt32
+    public var count: UInt32 { countAndForm & ~Self.plainBit }
+
+    /// Whether JSON takes the bytes as they stand, without escapes.
+    var isPlain: Bool { countAndForm & Self.plainBit != 0 }
+
+    init(offset: UInt32, count: UInt32, isPlain: Bool = false) {
+        self.offset = offset
+        countAndForm = count & ~Self.plainBit | (isPlain ? Self.plainBit : 0)
+    }
 
     /// No text.
     public static let none = SpanText(offset: 0, count: 0)
@@ -63,6 +75,8 @@ public struct SpanEndpoint: Sendable {
 
 /// A tag of a span.
 public struct SpanTag: Sendable {
+    /// The first eight bytes of the name, the first one highest, for a quick order.
+    var prefix: UInt64 = 0
     /// The name.
     public var key: SpanText
     /// The value.

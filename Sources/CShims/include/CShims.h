@@ -140,3 +140,12 @@ size_t weir_release_code(void);
 
 /// Whether `count` bytes hold a word of `length` bytes (`memmem` is GNU's, which Swift does not see).
 bool weir_holds(const uint8_t *bytes, size_t count, const uint8_t *word, size_t length);
+
+/// How many messages weir_md5_lanes() takes at a time.
+#define WEIR_DIGEST_LANES 8
+
+/// MD5 of eight messages at a time, for names and not for secrets; `digests` takes 16 bytes of each. A lane
+/// that is not needed has length 0.
+void weir_md5_lanes(
+    const uint8_t *const messages[WEIR_DIGEST_LANES], const size_t lengths[WEIR_DIGEST_LANES],
+    uint8_t *digests);

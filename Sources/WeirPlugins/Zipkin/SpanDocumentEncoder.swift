@@ -1,6 +1,5 @@
 // Hot path: once per span.
 import WeirCore
-import WeirHost
 import WeirPipeline
 import WeirTraces
 
@@ -38,7 +37,9 @@ final class SpanDocumentEncoder: ChunkEncoder {
     private static let secondsOfDay: Int64 = 86_400
 
     private let options: Options
-    private let digest = ContentDigest()
+    private var digests = DocumentDigests()
+    /// Where each row's document stands; empty for rows that are no spans.
+    private var ranges: [Range<Int>] = []
     private var encoder: BatchEncoder?
     private var traceID: ColumnReader?
     private var timestamp: ColumnReader?
@@ -62,15 +63,35 @@ final class SpanDocumentEncoder: ChunkEncoder {
         tags = ColumnReader("tags", in: batch)
         links = (ColumnReader("parent", in: batch), ColumnReader("child", in: batch))
         pair = (ColumnReader("tagKey", in: batch), ColumnReader("tagValue", in: batch))
+        writeDocuments(of: batch)
+    }
+
+    /// Writes the documents of all spans of a batch, since their digests are taken several at a time.
+    private func writeDocuments(of batch: EventBatch) {
+        document.truncate(to: 0)
+        ranges.removeAll(keepingCapacity: true)
+        for row in batch.rows.indices {
+            let start = document.count
+            let isWritten = !batch.rows[row].isDropped && spanID(row, batch) != nil
+            if isWritten { writeDocument(row: row, of: batch) }
+            ranges.append(start..<document.count)
+        }
+        digests.take(ranges, in: document.bytes)
+    }
+
+    /// The trace's id, where it can be part of a document's id.
+    private func spanID(_ row: Int, _ batch: EventBatch) -> Slot? {
+        let id = traceID?.slot(row: row, in: batch) ?? .absent
+        return id.type == .plain && id.length > 0 && id.length <= 32 ? id : nil
     }
 
     func append(row: Int, of batch: EventBatch, to buffer: inout ByteBuffer) -> String? {
-        let id = traceID?.slot(row: row, in: batch) ?? .absent
-        if id.isPresent {
-            guard id.type == .plain, id.length > 0, id.length <= 32 else {
-                return "`traceId` is not that of a span"
-            }
-            return appendSpan(id, row: row, of: batch, to: &buffer)
+        if let id = spanID(row, batch) {
+            appendSpan(id, row: row, of: batch, to: &buffer)
+            return nil
+        }
+        if traceID?.slot(row: row, in: batch).isPresent ?? false {
+            return "`traceId` is not that of a span"
         }
         if let kind = smallKind(row, batch) {
             appendSmall(kind, row: row, of: batch, to: &buffer)
@@ -83,14 +104,27 @@ final class SpanDocumentEncoder: ChunkEncoder {
 
     private func appendSpan(
         _ id: Slot, row: Int, of batch: EventBatch, to buffer: inout ByteBuffer
-    ) -> String? {
+    ) {
         let microseconds = number(timestamp?.slot(row: row, in: batch) ?? .absent, batch)
         let day =
             (microseconds.map { $0 / 1_000_000 } ?? batch.rows[row].time.seconds)
             / Self.secondsOfDay
-        document.truncate(to: 0)
+        setHead(.span, day: day)
+        buffer.append(actionHead.bytes)
+        batch.withText(id) { buffer.append($0) }
+        buffer.append(byte: UInt8(ascii: "-"))
+        digests.append(row, to: &buffer)
+        buffer.append("\"}}\n")
+        buffer.append(UnsafeRawBufferPointer(rebasing: document.bytes[ranges[row]]))
+        buffer.append(byte: 0x0a)
+    }
+
+    /// Appends a span's document to those of the batch.
+    private func writeDocument(row: Int, of batch: EventBatch) {
+        let start = document.count
         document.append(byte: UInt8(ascii: "{"))
         if options.isSearchable {
+            let microseconds = number(timestamp?.slot(row: row, in: batch) ?? .absent, batch)
             if let microseconds, microseconds != 0 {
                 document.append("\"timestamp_millis\":")
                 document.append(decimal: Int(microseconds / 1_000))
@@ -98,27 +132,11 @@ final class SpanDocumentEncoder: ChunkEncoder {
             }
             if appendQuery(row: row, of: batch) { document.append(byte: UInt8(ascii: ",")) }
         }
-        appendMembers(row: row)
-        setHead(.span, day: day)
-        buffer.append(actionHead.bytes)
-        batch.withText(id) { buffer.append($0) }
-        buffer.append(byte: UInt8(ascii: "-"))
-        guard digest.appendText(of: document.bytes, to: &buffer) else {
-            return "this system allows no MD5, of which Zipkin makes the ids of documents"
-        }
-        buffer.append("\"}}\n")
-        buffer.append(document.bytes)
-        buffer.append(byte: 0x0a)
-        return nil
-    }
-
-    /// Appends the record's members behind the brace that stands there already, and closes it.
-    private func appendMembers(row: Int) {
+        // The record's own brace stands where the last comma does, or the first brace.
         document.removeLast()
         let place = document.count
-        let isFirst = place == 0
         encoder?.append(row: row, to: &document)
-        if !isFirst { document.replace(byteAt: place, with: UInt8(ascii: ",")) }
+        if place > start { document.replace(byteAt: place, with: UInt8(ascii: ",")) }
     }
 
     private func appendQuery(row: Int, of batch: EventBatch) -> Bool {

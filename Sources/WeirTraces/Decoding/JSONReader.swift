@@ -9,6 +9,10 @@ struct JSONText {
     var count: Int
     var hasEscape: Bool
     var hasHigh: Bool
+    var hasControl = false
+
+    /// Whether it is ASCII that needs no escapes.
+    var isPlain: Bool { @inline(__always) get { !(hasEscape || hasHigh || hasControl) } }
 }
 
 /// Reads JSON value by value, as the caller asks for it; nothing is allocated.
@@ -124,6 +128,7 @@ struct JSONReader {
         let start = place
         var seen: UInt32 = 0
         var hasEscape = false
+        var hasControl = false
         while true {
             var high: UInt32 = 0
             let mask = weir_string_mask16(base + place, &high)
@@ -143,14 +148,18 @@ struct JSONReader {
             if byte == UInt8(ascii: "\\") {
                 hasEscape = true
                 place &+= 1
+            } else {
+                hasControl = true
             }
         }
         guard place <= end else { throw broken("a string without its end") }
         return JSONText(
-            start: start, count: place &- 1 &- start, hasEscape: hasEscape, hasHigh: seen != 0)
+            start: start, count: place &- 1 &- start, hasEscape: hasEscape, hasHigh: seen != 0,
+            hasControl: hasControl)
     }
 
     /// A string, or a number as it is written.
+    @inline(__always)
     mutating func textOrNumber() throws(SpanDecodingError) -> JSONText {
         let next = peek()
         if next == UInt8(ascii: "-") || next &- 0x30 < 10 {
@@ -256,7 +265,7 @@ struct JSONReader {
     /// Whether a string is this word.
     @inline(__always)
     func isText(_ text: JSONText, _ word: StaticString) -> Bool {
-        text.count == word.utf8CodeUnitCount
+        text.count == word.utf8CodeUnitCount && base[text.start] == word.utf8Start[0]
             && memcmp(base + text.start, word.utf8Start, text.count) == 0
     }
 

@@ -78,7 +78,8 @@ struct JSONSpanDecoder {
     /// Keeps a text in the batch.
     @inline(__always)
     private func text(_ text: JSONText, isSmall: Bool = false) -> SpanText {
-        text.hasEscape
+        if text.isPlain, !isSmall { return batch.plainText(reader.bytes(text)) }
+        return text.hasEscape
             ? batch.text(reader.string(text), isSmall: isSmall)
             : batch.text(reader.bytes(text), isSmall: isSmall)
     }

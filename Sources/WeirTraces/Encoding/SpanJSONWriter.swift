@@ -1,4 +1,5 @@
 // Hot path: every span is written so once.
+import Glibc
 import WeirCore
 
 extension SpanBatch {
@@ -42,6 +43,16 @@ extension SpanBatch {
     /// Appends a text between quotes.
     @inline(__always)
     private func appendText(_ text: SpanText, to buffer: inout ByteBuffer) {
+        if text.isPlain {
+            let count = Int(text.count)
+            let source = texts.pointer + Int(text.offset)
+            return buffer.appendInPlace(maximum: count &+ 2) { room in
+                room[0] = UInt8(ascii: "\"")
+                memcpy(room + 1, source, count)
+                room[count &+ 1] = UInt8(ascii: "\"")
+                return count &+ 2
+            }
+        }
         buffer.append(byte: UInt8(ascii: "\""))
         appendEscaped(padded: bytes(of: text), to: &buffer)
         buffer.append(byte: UInt8(ascii: "\""))

@@ -1,4 +1,5 @@
 // Hot path: once per document.
+import Glibc
 import WeirCore
 
 /// What Zipkin's search finds a span by, as its Elasticsearch storage writes it into `_q`
@@ -66,13 +67,38 @@ public enum SpanSearch {
             guard let value, length(key, reader) + length(value, reader) < lengthLimit else {
                 continue
             }
-            buffer.append(byte: UInt8(ascii: "\""))
-            buffer.append(reader.bytes(key))
-            buffer.append("\",\"")
-            buffer.append(reader.bytes(key))
-            buffer.append(byte: UInt8(ascii: "="))
-            buffer.append(reader.bytes(value))
-            buffer.append("\",")
+            append(reader.bytes(key), reader.bytes(value), to: &buffer)
+        }
+    }
+
+    /// Appends `"key","key=value",`.
+    @inline(__always)
+    private static func append(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to buffer: inout ByteBuffer
+    ) {
+        let size = 2 &* key.count &+ value.count &+ 7
+        buffer.appendInPlace(maximum: size) { room in
+            var out = room
+            func put(_ byte: UInt8) {
+                out[0] = byte
+                out += 1
+            }
+            func put(_ bytes: UnsafeRawBufferPointer) {
+                guard let start = bytes.baseAddress else { return }
+                memcpy(out, start, bytes.count)
+                out += bytes.count
+            }
+            put(UInt8(ascii: "\""))
+            put(key)
+            put(UInt8(ascii: "\""))
+            put(UInt8(ascii: ","))
+            put(UInt8(ascii: "\""))
+            put(key)
+            put(UInt8(ascii: "="))
+            put(value)
+            put(UInt8(ascii: "\""))
+            put(UInt8(ascii: ","))
+            return size
         }
     }
 
