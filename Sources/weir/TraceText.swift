@@ -40,14 +40,24 @@ enum TraceText {
         let service = span.local.service.isEmpty ? "?" : span.local.service
         let kind = span.kind == .none ? "" : " \(span.kind.name)".lowercased()
         let name = "\(indent)\(service) \(span.name)\(kind)"
-        var line = padded(name, to: nameWidth) + " " + bar(span, begin, total)
+        var line = padded(plain(name), to: nameWidth) + " " + bar(span, begin, total)
         line += " " + (span.duration > 0 ? time(span.duration) : "-")
         if let error = span[tag: "error"] {
-            line += " ✗" + (error.isEmpty || error == "true" ? "" : " \(error)")
+            line += " ✗" + (error.isEmpty || error == "true" ? "" : " \(plain(error))")
         }
-        if let code = span[tag: "http.status_code"] { line += " \(code)" }
-        if let flags = span[tag: "response_flags"], flags != "-" { line += " \(flags)" }
+        if let code = span[tag: "http.status_code"] { line += " \(plain(code))" }
+        if let flags = span[tag: "response_flags"], flags != "-" { line += " \(plain(flags))" }
         return line
+    }
+
+    /// A text without what would move a terminal's cursor or change its colours: it came from outside.
+    private static func plain(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+                    return isControl ? " " : scalar
+                }))
     }
 
     /// Where in the trace's time a span lies.
@@ -65,11 +75,8 @@ enum TraceText {
     }
 
     private static func padded(_ text: String, to width: Int) -> String {
-        // What comes from outside must not move the cursor.
-        let plain = String(
-            text.map { $0.isNewline || $0.asciiValue.map { $0 < 32 } ?? false ? " " : $0 })
-        if plain.count > width { return plain.prefix(width - 1) + "…" }
-        return plain + String(repeating: " ", count: width - plain.count)
+        if text.count > width { return text.prefix(width - 1) + "…" }
+        return text + String(repeating: " ", count: width - text.count)
     }
 
     /// Microseconds as people say them.
@@ -99,7 +106,7 @@ enum TraceText {
             TimeFormat.text(of: start, format: "%Y-%m-%dT%H:%M:%S.%LZ", zone: .utc),
             root?.traceID.hex ?? "", time(end > begin ? end - begin : 0),
             "\(tree.spans.count) spans", errors > 0 ? "✗ \(errors)" : "-",
-            "\(root?.local.service ?? "") \(root?.name ?? "")",
+            plain("\(root?.local.service ?? "") \(root?.name ?? "")"),
         ].joined(separator: "  ")
     }
 }

@@ -66,7 +66,7 @@ import WeirTesting
             "name":"select","timestamp":\(t + 30_000),"duration":20000,\
             "localEndpoint":{"serviceName":"app"},"remoteEndpoint":{"serviceName":"db"}},\
             {"traceId":"3","id":"d","kind":"SERVER","name":"post /","timestamp":\(t + 500_000),\
-            "duration":1500,"localEndpoint":{"serviceName":"web"},"tags":{"error":"broken"}}]
+            "duration":1500,"localEndpoint":{"serviceName":"web"},"tags":{"error":"broken\\u001b[31m"}}]
             """
     }
 
@@ -172,6 +172,8 @@ import WeirTesting
         #expect(lines[4].hasPrefix("      app select client "))
         #expect(lines[4].contains("·" + String(repeating: "█", count: 9) + "·"))
 
+        // What came from outside does not colour the terminal.
+        #expect(try run("3").text.contains("1.5ms ✗ broken [31m"))
         let failed = try run("--last", "--errors")
         #expect(failed.code == 0)
         #expect(failed.text.split(separator: "\n").count == 1)
