@@ -193,7 +193,7 @@ import WeirTesting
     }
 
     @Test func `a client that does not go on is told so, and others are served meanwhile`() throws {
-        let rig = try ZipkinRig("request_timeout 1")
+        let rig = try ZipkinRig("request_timeout 4")
         let halves = try (0..<50).map { _ in
             try #require(RawConnection(port: rig.source.port))
         }
