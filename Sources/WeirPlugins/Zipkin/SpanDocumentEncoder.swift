@@ -35,6 +35,8 @@ final class SpanDocumentEncoder: ChunkEncoder {
     }
 
     private static let secondsOfDay: Int64 = 86_400
+    /// The field that tells whose count of a link it is; part of the id, not of the document.
+    static let originKey = "linkOrigin"
 
     private let options: Options
     private var digests = DocumentDigests()
@@ -56,7 +58,7 @@ final class SpanDocumentEncoder: ChunkEncoder {
     init(_ options: Options) { self.options = options }
 
     func begin(_ batch: EventBatch) {
-        encoder = BatchEncoder(batch)
+        encoder = BatchEncoder(batch, excluding: [Self.originKey])
         traceID = ColumnReader("traceId", in: batch)
         timestamp = ColumnReader("timestamp", in: batch)
         annotations = ColumnReader("annotations", in: batch)
@@ -198,10 +200,12 @@ final class SpanDocumentEncoder: ChunkEncoder {
         let record = batch.record(row: row)
         setHead(kind, day: batch.rows[row].time.seconds / Self.secondsOfDay)
         buffer.append(actionHead.bytes)
-        // Several nodes tell of the same link: each overwrites its own number only.
+        // Several nodes tell of the same link, and each start of one counts anew: every one overwrites
+        // its own number only.
+        let origin = record[Self.originKey]?.string ?? options.node
         let id =
             kind == .dependency
-            ? "\(record["parent"]?.string ?? "")|\(record["child"]?.string ?? "")|\(options.node)"
+            ? "\(record["parent"]?.string ?? "")|\(record["child"]?.string ?? "")|\(origin)"
             : "\(record["tagKey"]?.string ?? "")=\(record["tagValue"]?.string ?? "")"
         appendEscaped(id, to: &buffer)
         buffer.append("\"}}\n")

@@ -33,13 +33,15 @@ final class SpanSampling: Sendable {
     private let sink: any EventSink
     private let tag: String
     private let clock: any PipelineClock
+    private let links: LinkCollector?
 
     /// A sampling as its section describes it; all spans go on without one.
     init(
         _ section: SamplingSection?, tag: String, source name: String, sink: any EventSink,
-        context: PluginContext
+        links: LinkCollector?, context: PluginContext
     ) {
         self.sink = sink
+        self.links = links
         self.tag = tag
         clock = context.clock
         head = section?.head ?? HeadSampler(rate: 1)
@@ -122,6 +124,7 @@ final class SpanSampling: Sendable {
             send(decided, through: events, ticket)
         }
         keptSpans.add(kept.count)
+        links?.take(kept, of: batch)
         events.emit(kept, of: batch, now: now, to: sink, ticket: ticket)
     }
 
@@ -150,9 +153,23 @@ final class SpanSampling: Sendable {
             if trace.isEarly { early.add() }
             (trace.isKept ? keptSpans : droppedSpans).add(trace.times.count)
             guard trace.isKept else { continue }
+            if let links { link(trace, links) }
             events.emit(lines: trace.lines, times: trace.times, to: sink, ticket: ticket)
         }
         events.finish(to: sink, ticket: ticket)
+    }
+
+    /// Counts the links of a trace that was held.
+    private func link(_ trace: TraceWindow.Decided, _ links: LinkCollector) {
+        let batch = SpanBatch()
+        var json = ByteBuffer(capacity: trace.lines.count)
+        for line in trace.lines.split(separator: 0x0a) {
+            json.truncate(to: 0)
+            json.append(Array(line))
+            // The lines are the window's own.
+            try? batch.decodeJSON(json.bytes)
+        }
+        links.take(batch.spans, of: batch)
     }
 
     /// The life of the thread that decides of traces whose time is over.

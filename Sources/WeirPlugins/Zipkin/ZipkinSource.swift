@@ -64,7 +64,7 @@ public final class ZipkinSource: Source {
             AnyParameter(P.textLimit), AnyParameter(P.origins), AnyParameter(P.store),
             AnyParameter(P.autocompleteKeys),
         ],
-        sections: [SamplingSection.declaration],
+        sections: [SamplingSection.declaration, LinkCollector.declaration],
         examples: [
             "<source>\n  @type zipkin\n  bind 0.0.0.0\n  port 9411\n</source>",
             "<source>\n  @type zipkin\n  ack delivered\n</source>",
@@ -93,6 +93,7 @@ public final class ZipkinSource: Source {
     private let intake: ZipkinIntake
     private let counters: ZipkinCounters
     private let sampling: SpanSampling
+    private let links: LinkCollector?
     private let query: ZipkinQuery?
     private let origins: [String]
     private let listens: @Sendable (String) -> Void
@@ -138,8 +139,12 @@ public final class ZipkinSource: Source {
                 help: "write `ack received`, or sampling without policies")
         }
         options.commonTags = settings?.telemetry?.tags ?? []
+        let links = section.section("dependencies").map {
+            LinkCollector($0, sink: sink, context: context)
+        }
+        self.links = links
         sampling = SpanSampling(
-            settings, tag: options.tag, source: name, sink: sink, context: context)
+            settings, tag: options.tag, source: name, sink: sink, links: links, context: context)
         intake = ZipkinIntake(
             options, sink: sink, clock: context.clock, counters: counters, sampling: sampling)
     }
@@ -166,6 +171,7 @@ public final class ZipkinSource: Source {
         }
         server.withLock { $0 = made }
         sampling.start()
+        links?.start()
         listens("\(host):\(made.port)")
     }
 
@@ -173,6 +179,7 @@ public final class ZipkinSource: Source {
         guard let server = server.withLock({ $0.take() }) else { return }
         server.stop()
         sampling.stop()
+        links?.stop()
     }
 
     public func close() {}
