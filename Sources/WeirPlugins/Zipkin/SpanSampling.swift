@@ -177,6 +177,7 @@ final class SpanSampling: Sendable {
         let events = SpanEvents(tag: tag)
         while true {
             let hasRoom = sink.admits(tag: tag)
+            let retry = clock.monotonicNanoseconds + 100_000_000
             let (decided, isLast) = state.wait {
                 state -> WaitAnswer<([TraceWindow.Decided], Bool)> in
                 let now = clock.monotonicNanoseconds
@@ -184,7 +185,7 @@ final class SpanSampling: Sendable {
                     return .done((state.window.decide(now: now, all: true), true))
                 }
                 // While the outputs are full, new spans are refused at the door.
-                guard hasRoom else { return .waitUntil(now + 100_000_000) }
+                guard hasRoom else { return now < retry ? .waitUntil(retry) : .done(([], false)) }
                 heldBytes.set(state.window.byteCount)
                 guard let deadline = state.window.nextDeadline else { return .waitForChange }
                 if deadline > now { return .waitUntil(deadline) }
