@@ -55,6 +55,13 @@ final class Database {
         return try statement.step() ? statement.integer(0) : 0
     }
 
+    /// Bytes of the file that hold something.
+    func usedByteCount() throws(DatabaseError) -> Int {
+        let pages = try number("PRAGMA page_count")
+        let free = try number("PRAGMA freelist_count")
+        return (pages - free) * (try number("PRAGMA page_size"))
+    }
+
     /// The number of the row that was inserted last.
     var lastRowNumber: Int64 { sqlite3_last_insert_rowid(handle) }
 

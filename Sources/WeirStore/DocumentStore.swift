@@ -167,7 +167,7 @@ public final class DocumentStore {
                 .partialValue
             gone += try delete("time < \(limit)")
         }
-        let used = try usedByteCount()
+        let used = try database.usedByteCount()
         if used > retention.byteLimit {
             let count = try database.number("SELECT count(*) FROM documents")
             let part = Double(used - retention.byteLimit) / Double(max(used, 1)) + 0.05
@@ -183,12 +183,6 @@ public final class DocumentStore {
     private func delete(_ condition: String) throws(DatabaseError) -> Int {
         try database.run("DELETE FROM documents WHERE \(condition)")
         return database.changedRowCount
-    }
-
-    private func usedByteCount() throws(DatabaseError) -> Int {
-        let pages = try database.number("PRAGMA page_count")
-        let free = try database.number("PRAGMA freelist_count")
-        return (pages - free) * (try database.number("PRAGMA page_size"))
     }
 }
 

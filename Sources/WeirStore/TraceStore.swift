@@ -153,7 +153,7 @@ public final class TraceStore {
             let limit = (now.nanosecondsSince1970 / 1_000) &- age.components.seconds &* 1_000_000
             gone += try delete("timestamp < \(limit)")
         }
-        let used = try usedByteCount()
+        let used = try database.usedByteCount()
         if used > retention.byteLimit {
             let count = try database.number("SELECT count(*) FROM spans")
             let part = Double(used - retention.byteLimit) / Double(max(used, 1)) + 0.05
@@ -167,12 +167,6 @@ public final class TraceStore {
     private func delete(_ condition: String) throws(DatabaseError) -> Int {
         try database.run("DELETE FROM spans WHERE \(condition)")
         return database.changedRowCount
-    }
-
-    private func usedByteCount() throws(DatabaseError) -> Int {
-        let pages = try database.number("PRAGMA page_count")
-        let free = try database.number("PRAGMA freelist_count")
-        return (pages - free) * (try database.number("PRAGMA page_size"))
     }
 }
 

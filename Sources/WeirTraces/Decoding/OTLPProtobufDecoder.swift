@@ -16,19 +16,6 @@ struct OTLPProtobufDecoder {
         }
     }
 
-    private func fields(
-        of message: UnsafeRawBufferPointer,
-        _ body: (Int, ProtobufReader.Value) throws(SpanDecodingError) -> Void
-    ) throws(SpanDecodingError) {
-        var reader = ProtobufReader(message)
-        while !reader.isAtEnd {
-            guard let (number, value) = reader.field() else {
-                throw SpanDecodingError("a message that is cut off or not protocol buffers")
-            }
-            try body(number, value)
-        }
-    }
-
     /// The spans of one resource, which may be told behind them.
     private func decodeResource(_ message: UnsafeRawBufferPointer) throws(SpanDecodingError) {
         var surroundings = OTLPSpan.Surroundings()
@@ -188,18 +175,18 @@ struct OTLPProtobufDecoder {
             case 4: result = .float(value.double ?? 0)
             case 5, 6:
                 var values: [Value] = []
-                var fields = Record()
+                var record = Record()
                 guard let list = value.part else { return }
-                try self.fields(of: list) { (field, value) throws(SpanDecodingError) in
+                try fields(of: list) { (field, value) throws(SpanDecodingError) in
                     guard field == 1, let part = value.part else { return }
                     if number == 5 {
                         values.append(try anyValue(part, depth: depth + 1))
                     } else {
                         let (key, value) = try attribute(value, depth: depth + 1)
-                        fields[key] = value
+                        record[key] = value
                     }
                 }
-                result = number == 5 ? .array(values) : .object(fields)
+                result = number == 5 ? .array(values) : .object(record)
             case 7:
                 result = .string(Base64.text(of: Array(value.part ?? .init(start: nil, count: 0))))
             default: break

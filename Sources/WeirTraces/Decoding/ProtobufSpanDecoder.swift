@@ -15,19 +15,6 @@ struct ProtobufSpanDecoder {
         }
     }
 
-    private func fields(
-        of message: UnsafeRawBufferPointer,
-        _ body: (Int, ProtobufReader.Value) throws(SpanDecodingError) -> Void
-    ) throws(SpanDecodingError) {
-        var reader = ProtobufReader(message)
-        while !reader.isAtEnd {
-            guard let (number, value) = reader.field() else {
-                throw SpanDecodingError("a message that is cut off or not protocol buffers")
-            }
-            try body(number, value)
-        }
-    }
-
     private func decodeSpan(_ message: UnsafeRawBufferPointer) throws(SpanDecodingError) {
         var span = TraceSpan()
         try fields(of: message) { (number, value) throws(SpanDecodingError) in
