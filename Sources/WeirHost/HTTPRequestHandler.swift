@@ -75,6 +75,7 @@ final class RequestHandler: ChannelInboundHandler {
         case .head(let head):
             self.head = head
             setDeadline(usage.limits.requestTime, context)
+            invite(head, context)
         case .body(let part):
             guard !isRefused else { return }
             heldCount += part.readableBytes
@@ -102,6 +103,22 @@ final class RequestHandler: ChannelInboundHandler {
             guard isSlow(request) else { return write(answer(request), to: head, context) }
             answerAside(request, to: head, context)
         }
+    }
+
+    /// Tells a client that asks first to send its body, or that it would be refused (RFC 9110, 10.1.1).
+    private func invite(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard !head.version.isBefore11,
+            head.headers[canonicalForm: "expect"].contains(where: {
+                $0.lowercased() == "100-continue"
+            })
+        else { return }
+        let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        guard length <= usage.limits.bodyBytes else {
+            return refuse(
+                413, "at most \(usage.limits.bodyBytes) bytes are taken\n", .bodySize, context)
+        }
+        let invitation = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(invitation)), promise: nil)
     }
 
     /// Answers a request that is not whole, and ends the connection.
@@ -175,13 +192,15 @@ final class RequestHandler: ChannelInboundHandler {
         let limited = usage.limited
         let patience = loop.scheduleTask(in: .nanoseconds(usage.limits.laterTime.wholeNanoseconds))
         { answer.give(status: Self.lateStatus, "not delivered yet; send it again\n") }
-        answer.whenGiven { status, text in
+        answer.whenGiven { given in
             patience.cancel()
             loop.execute {
-                if status == Self.lateStatus { limited(.slowAnswer) }
+                if given.status == Self.lateStatus { limited(.slowAnswer) }
                 let (handler, context) = here.value
                 guard context.channel.isActive else { return }
-                handler.write(HTTPServer.Response(status: status, body: text), to: head, context)
+                let response = HTTPServer.Response(
+                    status: given.status, contentType: given.contentType, body: given.text)
+                handler.write(response, to: head, context)
             }
         }
     }

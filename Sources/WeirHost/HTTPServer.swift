@@ -209,9 +209,16 @@ public final class HTTPServer: Sendable {
 
 /// An answer that somebody gives after the request was taken; the first one counts.
 public final class LaterAnswer: Sendable {
+    /// What is told.
+    public struct Given: Sendable {
+        var status: Int
+        var contentType: String
+        var text: String
+    }
+
     private struct State {
-        var given: (status: Int, text: String)?
-        var receiver: (@Sendable (Int, String) -> Void)?
+        var given: Given?
+        var receiver: (@Sendable (Given) -> Void)?
     }
 
     private let state = Mutex(State())
@@ -219,23 +226,26 @@ public final class LaterAnswer: Sendable {
     /// An answer that is not given yet.
     public init() {}
 
-    /// Gives it.
-    public func give(status: Int, _ text: String = "") {
-        let receiver = state.withLock { state -> (@Sendable (Int, String) -> Void)? in
+    /// Gives it; only the first one counts.
+    public func give(
+        status: Int, contentType: String = "text/plain; charset=utf-8", _ text: String = ""
+    ) {
+        let given = Given(status: status, contentType: contentType, text: text)
+        let receiver = state.withLock { state -> (@Sendable (Given) -> Void)? in
             guard state.given == nil else { return nil }
-            state.given = (status, text)
+            state.given = given
             defer { state.receiver = nil }
             return state.receiver
         }
-        receiver?(status, text)
+        receiver?(given)
     }
 
     /// Calls `body` once it is given.
-    func whenGiven(_ body: @escaping @Sendable (Int, String) -> Void) {
-        let given = state.withLock { state -> (status: Int, text: String)? in
+    func whenGiven(_ body: @escaping @Sendable (Given) -> Void) {
+        let given = state.withLock { state -> Given? in
             if state.given == nil { state.receiver = body }
             return state.given
         }
-        if let given { body(given.status, given.text) }
+        if let given { body(given) }
     }
 }

@@ -1,10 +1,11 @@
 import WeirConfig
 import WeirCore
+import WeirMetrics
 import WeirPipeline
 import WeirTraces
 
 /// Counts the links between services of the spans that go on, and tells them as events, from which
-/// `@type elasticsearch_zipkin` makes Zipkin's documents.
+/// `@type elasticsearch_zipkin` makes Zipkin's documents, and as metrics.
 final class LinkCollector: Sendable {
     private enum P {
         static let interval = Parameter.duration(
@@ -20,7 +21,9 @@ final class LinkCollector: Sendable {
         "dependencies",
         parameters: [AnyParameter(P.interval), AnyParameter(P.window), AnyParameter(P.tag)],
         "Links between services are counted, and told as events with `parent`, `child`, `callCount` "
-            + "and `errorCount`.")
+            + "and `errorCount`, and as the metrics of a service graph, named as Grafana Tempo names "
+            + "them: `traces_service_graph_request_total` and `traces_service_graph_request_failed_total` "
+            + "by `client` and `server`.")
 
     private struct State: ~Copyable {
         var window: LinkWindow
@@ -37,8 +40,11 @@ final class LinkCollector: Sendable {
     private let origin: String
     private let sink: any EventSink
     private let clock: any PipelineClock
+    private let graph: SeriesShard
 
-    init(_ section: Section, sink: any EventSink, context: PluginContext) {
+    init(
+        _ section: Section, source name: String, sink: any EventSink, context: PluginContext
+    ) throws(SectionError) {
         func nanoseconds(_ parameter: Parameter<Duration>) -> UInt64 {
             UInt64(clamping: section[parameter].milliseconds) * 1_000_000
         }
@@ -48,6 +54,22 @@ final class LinkCollector: Sendable {
         origin = "\(context.nodeName)-\(context.clock.now.millisecondsSince1970)"
         self.sink = sink
         clock = context.clock
+        let declaration = SeriesGroup.Declaration(
+            labelNames: ["client", "server"],
+            families: [
+                FamilyDeclaration(
+                    name: "traces_service_graph_request_total",
+                    help: "Calls between services, by their spans.", kind: .counter),
+                FamilyDeclaration(
+                    name: "traces_service_graph_request_failed_total",
+                    help: "Calls between services that failed, by their spans.", kind: .counter),
+            ])
+        do {
+            graph = try context.series.group(declaration).shard(named: name)
+        } catch {
+            throw SectionError(
+                section.element.location, "\(error)", help: "rename the other metric")
+        }
     }
 
     /// Begins to tell.
@@ -87,47 +109,60 @@ final class LinkCollector: Sendable {
 
     private func tell(isLast: Bool) {
         let now = clock.monotonicNanoseconds
-        let changed = state.withLock { state -> [(day: Int64, link: DependencyLink)] in
+        let (changed, calls) = state.withLock { state in
             state.window.settle(now: now, all: isLast)
             var changed: [(day: Int64, link: DependencyLink)] = []
+            // What is new of each.
+            var calls: [DependencyLink] = []
             var told: [String: DependencyLink] = [:]
             for (day, links) in state.window.links {
                 for link in links {
                     let name = "\(day)|\(link.parent)|\(link.child)"
-                    if state.told[name] != link { changed.append((day, link)) }
+                    let former = state.told[name]
                     told[name] = link
+                    guard former != link else { continue }
+                    changed.append((day, link))
+                    var new = link
+                    new.callCount -= former?.callCount ?? 0
+                    new.errorCount -= former?.errorCount ?? 0
+                    calls.append(new)
                 }
             }
             state.told = told
-            return changed
+            return (changed, calls)
         }
         guard !changed.isEmpty else { return }
+        count(calls)
         let ticket = DeliveryTicket(readAt: now) {}
         sink.emit(batch(of: changed), ticket: ticket)
         ticket.release()
     }
 
+    /// Counts calls as metrics.
+    private func count(_ calls: [DependencyLink]) {
+        var values = LabelValues(labelCount: 2)
+        graph.update(now: clock.now) { table in
+            for link in calls {
+                values.removeAll()
+                values.append(link.parent)
+                values.append(link.child)
+                let series = table.index(of: values)
+                table.add(UInt64(clamping: link.callCount), to: series, family: 0)
+                table.add(UInt64(clamping: link.errorCount), to: series, family: 1)
+            }
+        }
+    }
+
     private func batch(of links: [(day: Int64, link: DependencyLink)]) -> EventBatch {
-        var text = ByteBuffer()
-        for (_, link) in links {
+        let records = links.map { day, link in
             var record: Record = [
                 "parent": .string(link.parent), "child": .string(link.child),
                 "callCount": .integer(Int64(link.callCount)),
             ]
             if link.errorCount > 0 { record["errorCount"] = .integer(Int64(link.errorCount)) }
             record[SpanDocumentEncoder.originKey] = .string(origin)
-            JSONValueWriter.append(.object(record), to: &text)
-            text.append(byte: 0x0a)
+            return (record: record, time: Timestamp(seconds: day &* 86_400))
         }
-        let batch = EventBatch(blockCapacity: text.count)
-        batch.fillBlock(copying: text.bytes)
-        batch.tag = tag
-        _ = batch.cutLines(position: 0)
-        JSONLineScanner().scan(into: batch, time: .epoch)
-        for row in batch.rows.indices {
-            let day = links[Int(batch.rows[row].line)].day
-            batch.setTime(Timestamp(seconds: day &* 86_400), row: row)
-        }
-        return batch
+        return .telling(records, tag: tag)
     }
 }

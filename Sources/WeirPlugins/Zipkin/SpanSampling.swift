@@ -34,14 +34,16 @@ final class SpanSampling: Sendable {
     private let tag: String
     private let clock: any PipelineClock
     private let links: LinkCollector?
+    private let completions: AutocompleteCollector?
 
     /// A sampling as its section describes it; all spans go on without one.
     init(
         _ section: SamplingSection?, tag: String, source name: String, sink: any EventSink,
-        links: LinkCollector?, context: PluginContext
+        links: LinkCollector?, completions: AutocompleteCollector? = nil, context: PluginContext
     ) {
         self.sink = sink
         self.links = links
+        self.completions = completions
         self.tag = tag
         clock = context.clock
         head = section?.head ?? HeadSampler(rate: 1)
@@ -124,7 +126,7 @@ final class SpanSampling: Sendable {
             send(decided, through: events, ticket)
         }
         keptSpans.add(kept.count)
-        links?.take(kept, of: batch)
+        note(kept, of: batch, ticket)
         events.emit(kept, of: batch, now: now, to: sink, ticket: ticket)
     }
 
@@ -137,7 +139,8 @@ final class SpanSampling: Sendable {
         let time = SpanEvents.time(of: span, in: batch) ?? now
         switch window.take(span, of: batch, time: time, now: monotonic) {
         case .held: return true
-        case .late(let isKept):
+        case .late(let isTraceKept):
+            let isKept = isTraceKept || span.isDebug
             (isKept ? late.kept : late.dropped).add()
             if !isKept { droppedSpans.add() }
             return !isKept
@@ -153,14 +156,20 @@ final class SpanSampling: Sendable {
             if trace.isEarly { early.add() }
             (trace.isKept ? keptSpans : droppedSpans).add(trace.times.count)
             guard trace.isKept else { continue }
-            if let links { link(trace, links) }
+            if links != nil || completions != nil { note(trace, ticket) }
             events.emit(lines: trace.lines, times: trace.times, to: sink, ticket: ticket)
         }
         events.finish(to: sink, ticket: ticket)
     }
 
-    /// Counts the links of a trace that was held.
-    private func link(_ trace: TraceWindow.Decided, _ links: LinkCollector) {
+    /// Tells of spans that go on those who look at them besides.
+    private func note(_ spans: [TraceSpan], of batch: SpanBatch, _ ticket: DeliveryTicket) {
+        links?.take(spans, of: batch)
+        completions?.take(spans, of: batch, ticket: ticket)
+    }
+
+    /// The same of a trace that was held.
+    private func note(_ trace: TraceWindow.Decided, _ ticket: DeliveryTicket) {
         let batch = SpanBatch()
         var json = ByteBuffer(capacity: trace.lines.count)
         for line in trace.lines.split(separator: 0x0a) {
@@ -169,7 +178,7 @@ final class SpanSampling: Sendable {
             // The lines are the window's own.
             try? batch.decodeJSON(json.bytes)
         }
-        links.take(batch.spans, of: batch)
+        note(batch.spans, of: batch, ticket)
     }
 
     /// The life of the thread that decides of traces whose time is over.

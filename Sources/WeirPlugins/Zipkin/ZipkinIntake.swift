@@ -87,30 +87,31 @@ final class ZipkinIntake: Sendable {
     }
 
     private func send(_ worker: Worker, _ format: SpanFormat) -> HTTPServer.Response {
-        let answer = LaterAnswer()
+        let later = LaterAnswer()
+        let answer = Self.accepted(format)
         let waits = options.acknowledgement != .received
-        let status = Self.isOTLP(format) ? 200 : 202
         let ticket = DeliveryTicket(
             readAt: clock.monotonicNanoseconds,
             awaitsDestination: options.acknowledgement == .delivered
-        ) { if waits { answer.give(status: status) } }
+        ) {
+            guard waits else { return }
+            later.give(status: answer.status, contentType: answer.contentType, answer.text)
+        }
         sampling.take(worker.spans, through: worker.events, now: clock.now, ticket: ticket)
         ticket.release()
-        return waits ? HTTPServer.Response(answer) : Self.accepted(format)
-    }
-
-    private static func isOTLP(_ format: SpanFormat) -> Bool {
-        format == .otlpJSON || format == .otlpProtobuf
+        guard !waits else { return HTTPServer.Response(later) }
+        return HTTPServer.Response(
+            status: answer.status, contentType: answer.contentType, body: answer.text)
     }
 
     /// The answer of Zipkin, or that of OTLP: an empty `ExportTraceServiceResponse`.
-    private static func accepted(_ format: SpanFormat) -> HTTPServer.Response {
+    private static func accepted(
+        _ format: SpanFormat
+    ) -> (status: Int, contentType: String, text: String) {
         switch format {
-        case .otlpJSON:
-            HTTPServer.Response(status: 200, contentType: "application/json", body: "{}")
-        case .otlpProtobuf:
-            HTTPServer.Response(status: 200, contentType: "application/x-protobuf", body: "")
-        default: HTTPServer.Response(status: 202, body: "")
+        case .otlpJSON: (200, "application/json", "{}")
+        case .otlpProtobuf: (200, "application/x-protobuf", "")
+        default: (202, "text/plain; charset=utf-8", "")
         }
     }
 

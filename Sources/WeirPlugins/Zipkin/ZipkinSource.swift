@@ -47,7 +47,9 @@ public final class ZipkinSource: Source {
             "trace_store", default: "",
             "The file of a `@type trace_store`, from which Zipkin's questions are answered.")
         static let autocompleteKeys = Parameter.list(
-            "autocomplete_keys", default: [], "The tags whose values are offered to be completed.")
+            "autocomplete_keys", default: [],
+            "The tags whose values are offered to be completed, and told as events of the tag "
+                + "`zipkin.autocomplete`.")
     }
 
     /// The component as users see it.
@@ -139,12 +141,16 @@ public final class ZipkinSource: Source {
                 help: "write `ack received`, or sampling without policies")
         }
         options.commonTags = settings?.telemetry?.tags ?? []
-        let links = section.section("dependencies").map {
-            LinkCollector($0, sink: sink, context: context)
+        let links = try section.section("dependencies").map {
+            (part) throws(SectionError) in
+            try LinkCollector(part, source: name, sink: sink, context: context)
         }
+        let completions = AutocompleteCollector(
+            keys: section[P.autocompleteKeys], source: name, sink: sink, context: context)
         self.links = links
         sampling = SpanSampling(
-            settings, tag: options.tag, source: name, sink: sink, links: links, context: context)
+            settings, tag: options.tag, source: name, sink: sink, links: links,
+            completions: completions, context: context)
         intake = ZipkinIntake(
             options, sink: sink, clock: context.clock, counters: counters, sampling: sampling)
     }

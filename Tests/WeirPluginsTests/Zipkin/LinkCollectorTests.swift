@@ -1,5 +1,6 @@
 import Testing
 import WeirCore
+import WeirMetrics
 import WeirTesting
 
 @testable import WeirPlugins
@@ -34,6 +35,23 @@ import WeirTesting
         rig.source.stop()
         #expect(links(rig).count == 1)
         check(links(rig).first)
+        rig.context.series.activate()
+        let labels = #"client="web",server="app""#
+        #expect(rig.count("traces_service_graph_request_total", labels) == 1)
+        #expect(rig.count("traces_service_graph_request_failed_total", labels) == 1)
+    }
+
+    @Test func `the metrics count each call once`() throws {
+        let rig = try ZipkinRig("<dependencies>\ninterval 0.05\nwindow 0\n</dependencies>")
+        for number in 1...3 {
+            rig.events.holds = true
+            #expect(try rig.post(Self.call.utf8).status == 202)
+            while links(rig).count < number { rig.events.release() }
+        }
+        rig.source.stop()
+        #expect(links(rig).last?["callCount"] == .integer(3))
+        rig.context.series.activate()
+        #expect(rig.count("traces_service_graph_request_total") == 3)
     }
 
     @Test func `each interval tells what changed`() throws {

@@ -104,6 +104,20 @@ import WeirTesting
         #expect(rig.count("weir_zipkin_late_spans_total", #""kept""#) == 1)
     }
 
+    @Test func `a late span to be debugged goes on, also when its trace was left out`() throws {
+        let rig = try ZipkinRig(
+            "<sampling>\nwindow 0.05\n<policy some>\nwhen latency\nthreshold 1s\n</policy>\n"
+                + "</sampling>")
+        rig.events.holds = true
+        try post(rig, span(1), #"{"traceId":"2","id":"1","duration":2000000}"#)
+        // Waits until the window has decided of both.
+        rig.events.release()
+        try post(rig, span(1), span(1, #","debug":true"#))
+        #expect(traces(rig) == [1, 2])
+        #expect(rig.count("weir_zipkin_late_spans_total", #""kept""#) == 1)
+        #expect(rig.count("weir_zipkin_late_spans_total", #""dropped""#) == 1)
+    }
+
     @Test func `outputs that were full get what is due as soon as they have room again`() throws {
         let rig = try ZipkinRig(
             "<sampling>\nwindow 0.05\n<policy all>\nwhen always\n</policy>\n</sampling>")

@@ -92,6 +92,32 @@ import WeirTesting
         #expect(rig.events.records.isEmpty)
     }
 
+    @Test func `asks for the body of a client that waits to be asked, unless it is too large`()
+        throws
+    {
+        let rig = try ZipkinRig("body_size_limit 1k")
+        func head(_ length: Int) -> String {
+            "POST /api/v2/spans HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                + "Expect: 100-continue\r\nContent-Length: \(length)\r\n\r\n"
+        }
+        let connection = try #require(RawConnection(port: rig.source.port))
+        connection.write(head(Self.span.utf8.count).utf8)
+        #expect(connection.read(upTo: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
+        connection.write(Self.span.utf8)
+        #expect(connection.read(upTo: "\r\n\r\n").hasPrefix("HTTP/1.1 202 Accepted\r\n"))
+        let other = try #require(RawConnection(port: rig.source.port))
+        other.write(head(1_000_000).utf8)
+        #expect(other.read(upTo: "\r\n\r\n").hasPrefix("HTTP/1.1 413 "))
+        #expect(rig.events.records.count == 1)
+    }
+
+    @Test func `an OTLP client that waits for the delivery gets its protocol's answer`() throws {
+        let rig = try ZipkinRig("ack delivered")
+        #expect(
+            try rig.post(#"{"resourceSpans":[]}"#.utf8, to: "/v1/traces")
+                == .init(status: 200, body: "{}"))
+    }
+
     @Test func `refuses what is no way to send spans`() throws {
         let rig = try ZipkinRig()
         #expect(try rig.ask("TRACE", "/api/v2/spans").status == 405)

@@ -1,0 +1,23 @@
+import WeirCore
+
+extension EventBatch {
+    /// A batch of a few records that the agent itself tells.
+    static func telling(
+        _ records: [(record: Record, time: Timestamp)], tag: String
+    ) -> EventBatch {
+        var text = ByteBuffer()
+        for (record, _) in records {
+            JSONValueWriter.append(.object(record), to: &text)
+            text.append(byte: 0x0a)
+        }
+        let batch = EventBatch(blockCapacity: text.count)
+        batch.fillBlock(copying: text.bytes)
+        batch.tag = tag
+        _ = batch.cutLines(position: 0)
+        JSONLineScanner().scan(into: batch, time: .epoch)
+        for row in batch.rows.indices {
+            batch.setTime(records[Int(batch.rows[row].line)].time, row: row)
+        }
+        return batch
+    }
+}
