@@ -44,3 +44,21 @@ extension EventBatch {
         for column in columns { column.reorder(order) }
     }
 }
+
+extension EventBatch {
+    /// Makes the batch one of JSON records, in the place of what it held.
+    /// - Parameters:
+    ///   - text: The records, each with a line feed behind it.
+    ///   - times: When each happened.
+    public func fill(
+        jsonLines text: UnsafeRawBufferPointer, times: [Timestamp], tag: String,
+        scanner: JSONLineScanner = JSONLineScanner()
+    ) {
+        reset()
+        self.tag = tag
+        fillBlock(copying: text)
+        _ = cutLines(position: 0)
+        scanner.scan(into: self, time: .epoch)
+        for row in rows.indices { setTime(times[Int(rows[row].line)], row: row) }
+    }
+}

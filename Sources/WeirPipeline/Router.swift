@@ -264,13 +264,7 @@ public final class Router: RefusalSink {
             text.append(byte: 0x0a)
         }
         let batch = EventBatch(blockCapacity: max(text.count, 64))
-        batch.fillBlock(copying: text.bytes)
-        batch.tag = tag
-        _ = batch.cutLines(position: 0)
-        JSONLineScanner().scan(into: batch, time: .epoch)
-        for row in batch.rows.indices {
-            batch.setTime(events[Int(batch.rows[row].line)].time, row: row)
-        }
+        batch.fill(jsonLines: text.bytes, times: events.map(\.time), tag: tag)
         return batch
     }
 }

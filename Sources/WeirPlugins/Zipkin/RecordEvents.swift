@@ -11,13 +11,7 @@ extension EventBatch {
             text.append(byte: 0x0a)
         }
         let batch = EventBatch(blockCapacity: text.count)
-        batch.fillBlock(copying: text.bytes)
-        batch.tag = tag
-        _ = batch.cutLines(position: 0)
-        JSONLineScanner().scan(into: batch, time: .epoch)
-        for row in batch.rows.indices {
-            batch.setTime(records[Int(batch.rows[row].line)].time, row: row)
-        }
+        batch.fill(jsonLines: text.bytes, times: records.map(\.time), tag: tag)
         return batch
     }
 }

@@ -57,14 +57,7 @@ public final class SpanEvents {
 
     private func flush(to sink: any EventSink, _ ticket: DeliveryTicket) {
         guard lines.count > 0 else { return }
-        batch.reset()
-        batch.tag = tag
-        batch.fillBlock(copying: lines.bytes)
-        _ = batch.cutLines(position: 0)
-        scanner.scan(into: batch, time: .epoch)
-        for row in batch.rows.indices {
-            batch.setTime(times[Int(batch.rows[row].line)], row: row)
-        }
+        batch.fill(jsonLines: lines.bytes, times: times, tag: tag, scanner: scanner)
         lines.truncate(to: 0)
         times.removeAll(keepingCapacity: true)
         sink.emit(batch, ticket: ticket)
