@@ -78,6 +78,9 @@ final class CollectedReports: Sendable {
 
     func add(_ report: OutputReport) { count.change { $0 += 1 } }
 
+    /// How many have come.
+    var total: Int { count.withLock { $0 } }
+
     /// Waits until so many reports have come.
     func wait(_ wanted: Int) { count.wait { $0 >= wanted ? .done(()) : .waitForChange } }
 }
